@@ -1,0 +1,69 @@
+"""Declarations of the `pit` tables: raw rows normalised by domain, bad rows quarantined, revisions kept.
+
+The row contract (`session, event_at, available_at, retrieved_at, revision, source`) comes with every table.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from qgtm_core.schemas.raw import RAW_TABLES
+from qgtm_core.schemas.spec import Column, Table
+
+
+def _same(name: str, raw: str, drop: tuple[str, ...] = ()) -> Table:
+    """A PIT table with the columns of one raw table."""
+    table = RAW_TABLES[raw]
+    columns = {n: c for n, c in table.columns.items() if n not in drop}
+    return Table("pit", name, table.key, columns, table.description, versioned=True, publication=table.publication)
+
+
+_SERIES = {
+    "series_id": Column(pl.String, nullable=False),
+    "event_date": Column(pl.Date, nullable=False),
+    "value": Column(pl.Float64, "unit of the series", nullable=False),
+}
+
+# PIT table -> the raw tables it is made of
+PIT_SOURCES: dict[str, tuple[str, ...]] = {
+    "prices": ("bars_daily",),
+    "bars_intraday": ("bars_intraday",),
+    "macro": ("macro", "macro_vintages", "gpr_daily", "gpr_monthly"),
+    "positioning": ("cot",),
+    "curve": ("futures",),
+    "fixes": ("lbma_fix",),
+    "margins": ("futures_margins",),
+    "flows": ("etf_holdings",),
+    "reserves": ("cb_gold_reserves",),
+    "inventory": ("comex_stocks",),
+    "open_interest": ("comex_volume_oi",),
+    "options": ("option_chain",),
+    "news": ("news",),
+    "events": ("event_calendar",),
+    "fomc": ("fomc_meetings",),
+    "festivals": ("seasonal_calendar",),
+}
+
+PIT_TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        _same("prices", "bars_daily", drop=("flags",)),
+        _same("bars_intraday", "bars_intraday"),
+        # series ids of GPR: GPRD, GPRD_ACT, GPRD_THREAT, GPR, GPR_ACT, GPR_THREAT; a vintage of measure "yoy_pct" is
+        # kept as "<series>_YOY"
+        Table("pit", "macro", ("series_id", "event_date"), _SERIES, "Macro series, one value a row", versioned=True),
+        _same("positioning", "cot"),
+        _same("curve", "futures", drop=("flags",)),
+        _same("fixes", "lbma_fix"),
+        _same("margins", "futures_margins"),
+        _same("flows", "etf_holdings"),
+        _same("reserves", "cb_gold_reserves"),
+        _same("inventory", "comex_stocks"),
+        _same("open_interest", "comex_volume_oi"),
+        _same("options", "option_chain"),
+        _same("news", "news"),
+        _same("events", "event_calendar"),
+        _same("fomc", "fomc_meetings"),
+        _same("festivals", "seasonal_calendar"),
+    )
+}
