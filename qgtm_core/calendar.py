@@ -41,9 +41,7 @@ def _schedule() -> pl.DataFrame:
         pl.col("open_at", "close_at").dt.replace_time_zone("UTC"),
     ).with_columns(
         decided_at=pl.col("close_at") - DECISION_LEAD,
-        early_close=(
-            pl.col("close_at").dt.convert_time_zone("America/New_York").dt.hour() < 16
-        ),
+        early_close=(pl.col("close_at").dt.convert_time_zone("America/New_York").dt.hour() < 16),
     )
 
 
