@@ -21,7 +21,7 @@ class Cadence(StrEnum):
     DAILY = "daily"
     WEEKLY = "weekly"  # on the first session of the week
     MONTHLY = "monthly"  # on the last session of the month
-    EVENT = "event"
+    EVENT = "event"  # every session; the score follows past events
 
 
 # Longest age of an input's newest row at the decision (strategies are silent beyond it).
@@ -33,14 +33,24 @@ STALENESS: Mapping[str, dt.timedelta] = {
     "quarterly": dt.timedelta(days=120),
 }
 
+# Sessions before the first one asked for that reach the last computation of a slow strategy, with room to spare:
+# a week has at most 5 sessions, a month at most 23.
+CADENCE_LOOKBACK: Mapping[Cadence, int] = {
+    Cadence.DAILY: 0,
+    Cadence.EVENT: 0,
+    Cadence.WEEKLY: 7,
+    Cadence.MONTHLY: 31,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
     """One canonical input: where its health is found and how old it may be.
 
     A feature table carries, for each input `name`, the columns `<name>_obs` (usable observations so far),
-    `<name>_event_at` and `<name>_available_at` of the newest one; per-symbol tables carry `obs`, `event_at`,
-    `available_at` in each row, and then `name` is empty.
+    `<name>_event_at` and `<name>_available_at` of the newest one; keyed tables carry `obs`, `event_at`,
+    `available_at` in each row, and then `name` is empty. A table of known dates has neither: there `coverage` names
+    the boolean column that says whether the dates reach far enough (false = STALE) and `availability` the instant.
     """
 
     table: str  # features/<table>
@@ -48,15 +58,41 @@ class Input:
     name: str = ""
     staleness: str = "daily"
     warmup: int = 0  # usable observations of the native frequency
+    optional: tuple[str, ...] = ()  # the columns in which null means something to the rule
+    coverage: str = ""
+    availability: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """What stands before `obs`, `event_at` and `available_at` in the table."""
+        return f"{self.name}_" if self.name else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One source of opinion on a symbol: the keyed feature rows it reads and its side of a pair.
+
+    A symbol's score is the mean over its legs that have one. `side` is `y` or `x` in a pair, else empty.
+    """
+
+    symbol: str
+    pair: str = ""
+    side: str = ""
+    market: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
     """One registered strategy.
 
-    `rule(panel, params)` gets one row per (session, symbol), oldest first, with the declared columns only, and
-    returns `score` in [-1, 1] and `quality` in [0, 1] (null score = the rule cannot say; `gate` true = NO_SIGNAL/GATE),
-    in the same row order. It never sees a clock, a file or a row of the future.
+    `rule(panel, params)` gets one row per (session, leg), oldest session first, with `session, symbol, pair, side,
+    market` and the declared columns only; the values are null in rows whose inputs are not usable. It returns, in the
+    same row order, `score` in [-1, 1] (null = it cannot say), `quality` in [0, 1] and optionally `reason` (not null =
+    NO_SIGNAL with that reason). It never sees a clock, a file or a row of the future. Slow strategies see the
+    sessions on which they compute, and no others. A table keyed by two symbols reaches the rule as one column a
+    pair, `<column>@<a>/<b>`.
+
+    `rule_lookback` is the number of earlier sessions the rule itself reads.
     """
 
     id: str
@@ -74,7 +110,24 @@ class Strategy:
     source: str
     rationale: str
     min_symbols: int = 1
+    rule_lookback: int = 0
+    legs: tuple[Leg, ...] = ()  # empty = one leg a symbol
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def lookback(self) -> int:
+        """Sessions before the first one asked for that `evaluate` needs in the feature tables."""
+        return self.rule_lookback + CADENCE_LOOKBACK[self.cadence]
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Feature tables the strategy reads, each once."""
+        return tuple(dict.fromkeys(i.table for i in self.inputs))
+
+    @property
+    def warmup(self) -> int:
+        """Usable observations the longest input needs."""
+        return max(i.warmup for i in self.inputs)
 
     @property
     def params_hash(self) -> str:
