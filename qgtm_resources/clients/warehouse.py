@@ -1,0 +1,172 @@
+"""The DuckDB warehouse: three files, one writer each, atomic writes, read-only reads. No Dagster, no decisions.
+
+While one process has a file open for writing nobody else may open it, so every connection is short: open, one
+transaction, close. A file held elsewhere is waited for, then reported as a TransientError.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from qgtm_core.errors import DataError, TransientError
+from qgtm_core.schemas.spec import Table
+
+# schema (= asset group) -> file
+FILES: Mapping[str, str] = {
+    "raw": "market", "pit": "market", "features": "market", "signals": "market",
+    "portfolio": "trading", "risk": "trading", "execution": "trading", "tca": "trading", "ops": "market",
+    "backtest": "research",
+}  # fmt: skip
+LOCK_WAIT_S = 20.0
+
+
+class Warehouse:
+    """Tables by declaration, cut by session."""
+
+    def __init__(self, folder: Path, lock_wait_s: float = LOCK_WAIT_S) -> None:
+        self.folder = folder
+        self._lock_wait_s = lock_wait_s
+
+    def path(self, group: str) -> Path:
+        """The file a group lives in."""
+        return self.folder / f"{FILES[group]}.duckdb"
+
+    def write(
+        self,
+        table: Table,
+        frame: pl.DataFrame,
+        first: dt.date | None = None,
+        last: dt.date | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> int:
+        """Replace the rows of sessions first..last (all rows when None) by `frame`, in one transaction, by column name.
+
+        `where` narrows what is replaced (a book, a backtest id). An empty frame clears the range and still makes the
+        table. Raises DataError before touching anything when the frame breaks its declaration, or holds rows outside
+        the range.
+        """
+        frame = table.conform(frame)
+        _require_inside(table, frame, first, last)
+        target = f'"{table.group}"."{table.name}"'
+        conditions, values = _conditions(first, last, where)
+        with self._open(table.group, read_only=False) as connection:
+            connection.execute("begin transaction")
+            connection.execute(f'create schema if not exists "{table.group}"')
+            connection.register("incoming", frame.to_arrow())
+            connection.execute(f"create table if not exists {target} as select * from incoming limit 0")
+            _require_columns(table, connection, target)
+            connection.execute(f"delete from {target}{conditions}", values)
+            connection.execute(f"insert into {target} by name select * from incoming")
+            connection.execute("commit")
+        return len(frame)
+
+    def read(
+        self,
+        table: Table,
+        first: dt.date | None = None,
+        last: dt.date | None = None,
+        columns: Sequence[str] | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> pl.DataFrame:
+        """Rows of sessions first..last in the declared types; empty when nothing was ever written."""
+        chosen = list(columns) if columns is not None else list(table.dtypes)
+        conditions, values = _conditions(first, last, where)
+        names = ", ".join(f'"{c}"' for c in chosen)
+        if not self.path(table.group).exists():
+            return table.empty().select(chosen)
+        with self._open(table.group, read_only=True) as connection:
+            if not _exists(connection, table):
+                return table.empty().select(chosen)
+            query = f'select {names} from "{table.group}"."{table.name}"{conditions}'
+            frame: pl.DataFrame = connection.execute(query, values).pl()
+        return frame.cast({name: table.dtypes[name] for name in chosen})
+
+    def sessions(self, table: Table) -> pl.DataFrame:
+        """`session, rows` of what is stored, oldest first."""
+        empty = pl.DataFrame(schema={"session": pl.Date, "rows": pl.Int64})
+        if not self.path(table.group).exists():
+            return empty
+        with self._open(table.group, read_only=True) as connection:
+            if not _exists(connection, table):
+                return empty
+            query = f'select session, count(*) as rows from "{table.group}"."{table.name}" group by 1 order by 1'
+            frame: pl.DataFrame = connection.execute(query).pl()
+        return frame
+
+    @contextmanager
+    def _open(self, group: str, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        connection = self._connect(self.path(group), read_only=read_only)
+        try:
+            connection.execute("set TimeZone = 'UTC'")
+            yield connection
+        finally:
+            connection.close()  # an open transaction rolls back
+
+    def _connect(self, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + self._lock_wait_s
+        while True:
+            try:
+                return duckdb.connect(str(path), read_only=read_only)
+            except (duckdb.IOException, duckdb.ConnectionException) as fault:
+                if "lock" not in str(fault).lower() and "configuration" not in str(fault).lower():
+                    raise DataError(
+                        path.name, str(fault), remedy="restore the file or remove it and ingest again"
+                    ) from fault
+                if time.monotonic() > deadline:
+                    raise TransientError(f"{path.name} is held by another process: {fault}") from fault
+                time.sleep(0.05)
+
+
+def _conditions(
+    first: dt.date | None, last: dt.date | None, where: Mapping[str, str] | None
+) -> tuple[str, list[object]]:
+    parts: list[str] = []
+    values: list[object] = []
+    for text, value in (("session >= ?", first), ("session <= ?", last)):
+        if value is not None:
+            parts.append(text)
+            values.append(value)
+    for column, value in (where or {}).items():
+        parts.append(f'"{column}" = ?')
+        values.append(value)
+    return (" where " + " and ".join(parts) if parts else ""), values
+
+
+def _require_inside(table: Table, frame: pl.DataFrame, first: dt.date | None, last: dt.date | None) -> None:
+    if first is None or last is None or "session" not in frame.columns:
+        return
+    outside = frame["session"].is_between(first, last).not_()
+    if outside.any():
+        row = int(outside.arg_true()[0])
+        raise DataError(
+            f"{table.group}/{table.name}",
+            f"session {frame['session'][row]} lies outside {first}..{last}",
+            column="session",
+            row=row,
+        )
+
+
+def _exists(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    found = connection.execute(
+        "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [table.group, table.name]
+    ).fetchone()
+    return found is not None
+
+
+def _require_columns(table: Table, connection: duckdb.DuckDBPyConnection, target: str) -> None:
+    stored = [row[0] for row in connection.execute(f"describe {target}").fetchall()]
+    if set(stored) != set(table.dtypes):
+        change = sorted(set(stored) ^ set(table.dtypes))
+        raise DataError(
+            f"{table.group}/{table.name}",
+            f"the stored table and its declaration differ in {', '.join(change)}",
+            remedy="the declaration changed: remove the warehouse file and backfill it again",
+        )
