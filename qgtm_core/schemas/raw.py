@@ -15,7 +15,7 @@ _S = pl.String
 
 
 def _usd(*, nullable: bool = True, low: float = 0.0001) -> Column:
-    return Column(_F, "USD", nullable, low=low, high=1e7)
+    return Column(_F, "USD", nullable, low=low, high=1e8)  # reverse splits adjusted backwards reach 1e7
 
 
 def _count(unit: str = "contracts", *, nullable: bool = True) -> Column:
