@@ -15,15 +15,29 @@ from qgtm_core.correlation import correlation_ids
 from qgtm_core.errors import InvariantError
 from qgtm_core.schemas.signals import signal_table
 from qgtm_core.schemas.spec import INSTANT
-from qgtm_core.strategies.panel import INPUT_REASONS, LEG_COLUMNS, build_panel, days_of, legs_of, value_columns
+from qgtm_core.strategies.panel import INPUT_REASONS, VERDICT_COLUMNS, build_panel, days_of, legs_of
 from qgtm_core.strategies.spec import Cadence, Strategy
 from qgtm_core.types import Reason, SignalStatus, StrategyStatus
 
 _ROUNDING = 1e-9  # a score beyond one by no more than this is rounding, by more is a broken rule
 _WORST_FIRST = pl.Enum([reason.value for reason in dict.fromkeys((*INPUT_REASONS, *Reason))])
 _SLOW = (Cadence.WEEKLY, Cadence.MONTHLY)
-_VERDICT = ("session", "symbol", "reason", "event_at", "available_at", "freshness")
-_OPINION = (*_VERDICT, "score", "quality")
+
+
+_SEEN = ("event_at", "available_at")
+_SPEAKS = pl.col("reason").is_null()
+_USABLE = (pl.col("own_score").is_finite() & pl.col("own_quality").is_finite()).fill_null(value=False)
+_DEGENERATE = pl.when(~_USABLE).then(pl.lit(Reason.DEGENERATE.value))
+_SPOKEN = (
+    pl.when(_SPEAKS).then(pl.col("own_score").clip(-1.0, 1.0)).alias("score"),
+    pl.when(_SPEAKS).then(pl.col("own_quality")).alias("quality"),
+)
+_OUT_OF_RANGE = (
+    _SPEAKS & ((pl.col("own_score").abs() > 1.0 + _ROUNDING) | ~pl.col("own_quality").is_between(0.0, 1.0))
+).alias("out_of_range")
+_STATUS = (
+    pl.when(_SPEAKS).then(pl.lit(SignalStatus.OK.value)).otherwise(pl.lit(SignalStatus.NO_SIGNAL.value)).alias("status")
+)
 
 
 def evaluate(
@@ -40,17 +54,16 @@ def evaluate(
     Null score means no opinion: status is NO_SIGNAL, confidence 0 and `reason` says why. A strategy declared DEAD is
     silent (QUARANTINED) unless `include_quarantined`.
     """
-    asked = sessions.select("session", "decided_at")
+    asked = sessions.select("session", "decided_at").sort("session")
     if asked.is_empty():
         return signal_table(strategy.id).empty()
     if strategy.status is StrategyStatus.DEAD and not include_quarantined:
         return _finish(strategy, asked, _quarantined(strategy, asked))
     days = days_of(strategy, asked)
-    panel = _require_group(build_panel(strategy, features, days), strategy)
-    opinions = _require_group(_by_symbol(_opinions(strategy, panel, days), strategy), strategy)
+    panel = build_panel(strategy, features, days)
+    opinions = _opinions(strategy, panel, days)
     if strategy.cadence in _SLOW:
-        health = panel.select(*_VERDICT, score=pl.lit(None, pl.Float64), quality=pl.lit(None, pl.Float64))
-        opinions = _hold(opinions, _by_symbol(health, strategy), days)
+        opinions = _hold(opinions, _by_symbol(panel.select(VERDICT_COLUMNS), strategy), days)
     return _finish(strategy, asked, opinions)
 
 
@@ -60,38 +73,33 @@ def confidence(freshness: pl.Expr, quality: pl.Expr, score: pl.Expr) -> pl.Expr:
 
 
 def _quarantined(strategy: Strategy, asked: pl.DataFrame) -> pl.DataFrame:
-    symbols = pl.DataFrame({"symbol": list(strategy.symbols)}, schema={"symbol": pl.String})
+    symbols = pl.DataFrame({"symbol": sorted(strategy.symbols)}, schema={"symbol": pl.String})
     nothing = {name: pl.lit(None, pl.Float64) for name in ("freshness", "score", "quality")}
-    unseen = {name: pl.lit(None, INSTANT) for name in ("event_at", "available_at")}
-    rows = asked.select("session").join(symbols, how="cross")
-    return rows.with_columns(reason=pl.lit(Reason.QUARANTINED.value), **nothing, **unseen).select(_OPINION)
+    unseen = {name: pl.lit(None, INSTANT) for name in _SEEN}
+    rows = asked.select("session").join(symbols, how="cross", maintain_order="left_right")
+    return rows.with_columns(reason=pl.lit(Reason.QUARANTINED.value), **nothing, **unseen)
 
 
 def _opinions(strategy: Strategy, panel: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
-    """Apply the rule to the sessions on which it computes; verdict, score and quality by leg."""
+    """Apply the rule to the sessions on which it computes; verdict, score and quality by symbol."""
     if strategy.cadence in _SLOW:
-        panel = panel.join(days.filter("computes").select("session"), on="session", how="semi", maintain_order="left")
-    judged = strategy.rule(panel.select("session", *LEG_COLUMNS, *value_columns(panel)), strategy.params)
+        computing = days.filter(pl.col("session") == pl.col("computed_on")).select("session")
+        panel = panel.join(computing, on="session", how="semi", maintain_order="left")
+    panel = _require_group(panel, strategy)
+    judged = strategy.rule(panel.drop("reason", "event_at", "available_at", "freshness"), strategy.params)
     if judged.height != panel.height:
         raise InvariantError(f"{strategy.id}: the rule returned {judged.height} rows for {panel.height}")
-    if "reason" not in judged.columns:
-        judged = judged.with_columns(reason=pl.lit(None, pl.String))
-    usable = (pl.col("score").is_finite() & pl.col("quality").is_finite()).fill_null(value=False)
-    rows = panel.select(_VERDICT).with_columns(judged["score"], judged["quality"], judged["reason"].alias("own"))
-    rows = rows.with_columns(
-        reason=pl.coalesce("reason", "own", pl.when(~usable).then(pl.lit(Reason.DEGENERATE.value)))
+    rows = panel.select(VERDICT_COLUMNS).hstack(
+        [judged[name].alias(f"own_{name}") for name in ("score", "quality", "reason") if name in judged.columns]
     )
-    rows = _silence(rows).select(_OPINION)
-    beyond = rows.filter((pl.col("score").abs() > 1.0 + _ROUNDING) | ~pl.col("quality").is_between(0.0, 1.0))
-    if beyond.height:
-        raise InvariantError(f"{strategy.id}: score or quality out of range on {beyond['session'][0]}")
-    return rows.with_columns(pl.col("score").clip(-1.0, 1.0))
-
-
-def _silence(rows: pl.DataFrame) -> pl.DataFrame:
-    """Null score and quality in every row that has a reason."""
-    spoken = pl.when(pl.col("reason").is_null())
-    return rows.with_columns(spoken.then("score").alias("score"), spoken.then("quality").alias("quality"))
+    own_reason = ["own_reason"] if "own_reason" in rows.columns else []
+    rows = rows.with_columns(reason=pl.coalesce("reason", *own_reason, _DEGENERATE))
+    rows = rows.select(*VERDICT_COLUMNS, *_SPOKEN, _OUT_OF_RANGE)
+    if rows["out_of_range"].any():
+        raise InvariantError(
+            f"{strategy.id}: score or quality out of range on {rows.filter('out_of_range')['session'][0]}"
+        )
+    return _require_group(_by_symbol(rows.drop("out_of_range"), strategy), strategy)
 
 
 def _by_symbol(rows: pl.DataFrame, strategy: Strategy) -> pl.DataFrame:
@@ -101,20 +109,13 @@ def _by_symbol(rows: pl.DataFrame, strategy: Strategy) -> pl.DataFrame:
     """
     if len(legs_of(strategy)) == len(strategy.symbols):
         return rows
-    spoken = pl.col("reason").is_null()
-    newest = [
-        pl.coalesce(pl.col(name).filter(spoken).max(), pl.col(name).max()).alias(name)
-        for name in ("event_at", "available_at")
-    ]
-    return (
-        rows.group_by("session", "symbol", maintain_order=True)
-        .agg(
-            pl.when(~spoken.any()).then(pl.col("reason").cast(_WORST_FIRST).min().cast(pl.String)).alias("reason"),
-            *newest,
-            pl.col("freshness").filter(spoken).min(),
-            pl.col("score", "quality").mean(),
-        )
-        .select(_OPINION)
+    newest = [pl.coalesce(pl.col(name).filter(_SPEAKS).max(), pl.col(name).max()).alias(name) for name in _SEEN]
+    worst = pl.col("reason").cast(_WORST_FIRST).min().cast(pl.String)
+    return rows.group_by("session", "symbol", maintain_order=True).agg(
+        pl.when(~_SPEAKS.any()).then(worst).alias("reason"),
+        *newest,
+        pl.col("freshness").filter(_SPEAKS).min(),
+        *(pl.col(name).mean() for name in ("score", "quality") if name in rows.columns),
     )
 
 
@@ -122,54 +123,47 @@ def _require_group(rows: pl.DataFrame, strategy: Strategy) -> pl.DataFrame:
     """Silence every symbol of a session in which fewer than `min_symbols` can speak, for the worst reason there."""
     if strategy.min_symbols <= 1:
         return rows
-    reason = pl.col("reason")
-    too_few = reason.is_null().sum().over("session") < strategy.min_symbols
-    worst = reason.cast(_WORST_FIRST).min().over("session").cast(pl.String)
-    rows = rows.with_columns(reason=pl.when(too_few & reason.is_null()).then(worst).otherwise(reason))
-    return _silence(rows) if "score" in rows.columns else rows
+    too_few = _SPEAKS.sum().over("session") < strategy.min_symbols
+    worst = pl.col("reason").cast(_WORST_FIRST).min().over("session").cast(pl.String)
+    return rows.with_columns(reason=pl.when(_SPEAKS & too_few).then(worst).otherwise("reason"))
 
 
 def _hold(opinions: pl.DataFrame, health: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
     """Repeat the newest computation on every session; an input missing or stale since then silences it."""
-    lapsed = [Reason.MISSING.value, Reason.STALE.value]
     today = health.select("session", "symbol", *(pl.col(c).alias(f"{c}_now") for c in ("reason", *_SEEN)))
-    held = (
-        today.join(days.select("session", "computed_on"), on="session", how="left", maintain_order="left")
-        .join(
-            opinions.with_columns(computed_on=pl.col("session")).drop("session"),
-            on=["computed_on", "symbol"],
-            how="left",
-            maintain_order="left",
-        )
-        .with_columns(lapsed=pl.col("reason_now").is_in(lapsed) | pl.col("computed_on").is_null())
+    held = today.join(days.select("session", "computed_on"), on="session", how="left", maintain_order="left").join(
+        opinions.with_columns(known=pl.lit(value=True)),
+        left_on=["computed_on", "symbol"],
+        right_on=["session", "symbol"],
+        how="left",
+        maintain_order="left",
     )
-    now = pl.when("lapsed")
-    return _silence(
-        held.with_columns(
-            reason=now.then(pl.col("reason_now").fill_null(Reason.MISSING.value)).otherwise("reason"),
-            **{name: now.then(f"{name}_now").otherwise(name) for name in _SEEN},
-        )
-    ).select(_OPINION)
-
-
-_SEEN = ("event_at", "available_at")
+    lapsed = pl.col("reason_now").is_in([Reason.MISSING.value, Reason.STALE.value]).fill_null(value=False)
+    now = pl.when(lapsed | pl.col("known").is_null())
+    return held.with_columns(
+        reason=now.then(pl.col("reason_now").fill_null(Reason.MISSING.value)).otherwise("reason"),
+        **{name: now.then(f"{name}_now").otherwise(name) for name in _SEEN},
+    )
 
 
 def _finish(strategy: Strategy, asked: pl.DataFrame, opinions: pl.DataFrame) -> pl.DataFrame:
     """Lay the opinions of the sessions asked for out as the declared table."""
-    rows = asked.join(opinions, on="session", how="inner").sort("session", "symbol")
+    rows = asked.join(opinions, on="session", how="inner", maintain_order="left_right")
     if rows.height != asked.height * len(strategy.symbols):
         raise InvariantError(f"signals/{strategy.id}: {rows.height} rows for {asked.height} sessions")
-    speaks = pl.col("reason").is_null()
-    status = pl.when(speaks).then(pl.lit(SignalStatus.OK.value)).otherwise(pl.lit(SignalStatus.NO_SIGNAL.value))
     sure = confidence(pl.col("freshness"), pl.col("quality"), pl.col("score"))
-    table = signal_table(strategy.id)
-    return rows.with_columns(
+    return rows.select(
+        "session",
+        pl.lit(strategy.id).alias("strategy_id"),
+        "symbol",
+        pl.when(_SPEAKS).then("score").alias("score"),
+        pl.when(_SPEAKS).then(sure).otherwise(0.0).alias("confidence"),
+        _STATUS,
+        "reason",
+        pl.lit(strategy.horizon_sessions, pl.Int32).alias("horizon_sessions"),
+        pl.col("event_at").alias("as_of_max"),
+        "available_at",
+        "decided_at",
         correlation_ids(rows["session"], rows["symbol"]),
-        strategy_id=pl.lit(strategy.id),
-        confidence=pl.when(speaks).then(sure).otherwise(0.0),
-        status=status,
-        horizon_sessions=pl.lit(strategy.horizon_sessions, pl.Int32),
-        as_of_max=pl.col("event_at"),
-        params_hash=pl.lit(strategy.params_hash),
-    ).select(list(table.dtypes))
+        pl.lit(strategy.params_hash).alias("params_hash"),
+    )

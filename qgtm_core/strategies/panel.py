@@ -1,10 +1,12 @@
 """The rows a rule may see: feature tables joined by session and leg, with the verdict on their health.
 
-The only place that decides MISSING, WARMUP, STALE and DEGENERATE inputs; no rule and no score lives here.
+The only place that decides MISSING, WARMUP, STALE and DEGENERATE inputs; no rule and no score lives here. Expressions
+and legs depend on the declaration alone and are built once: one live session costs a few milliseconds.
 """
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
 from collections.abc import Mapping
 from functools import lru_cache, reduce
@@ -19,61 +21,53 @@ from qgtm_core.strategies.spec import STALENESS, Cadence, Input, Leg, Strategy
 from qgtm_core.types import Reason
 
 LEG_COLUMNS = ("symbol", "pair", "side", "market")
-VERDICT_COLUMNS = ("reason", "freshness", "event_at", "available_at")
-_WIDE_KEY = ("session", "symbol_a", "symbol_b")
+VERDICT_COLUMNS = ("session", "symbol", "reason", "event_at", "available_at", "freshness")
 # Reasons of bad inputs, worst first: of several that hold, the first is reported.
 INPUT_REASONS = (Reason.MISSING, Reason.WARMUP, Reason.STALE, Reason.DEGENERATE)
+_WIDE_KEY = ("session", "symbol_a", "symbol_b")
+_HEALTH = {"obs": "obs", "event": "event_at", "available": "available_at"}
 
 
-@lru_cache(maxsize=1)
-def _days() -> pl.DataFrame:
-    """All sessions with their decision and whether slow strategies compute on them."""
+@lru_cache(maxsize=len(Cadence))
+def _days(cadence: Cadence) -> tuple[list[dt.date], pl.DataFrame]:
+    """All sessions, plain and as `session, decided_at, computed_on`: the newest on which a strategy computes."""
     day = pl.col("session")
     week, month = day.dt.truncate("1w"), day.dt.truncate("1mo")
-    return calendar.schedule().select(
-        "session",
-        "decided_at",
-        weekly=(week != week.shift(1)).fill_null(value=True),
-        monthly=(month != month.shift(-1)).fill_null(value=False),
+    computes = {
+        Cadence.WEEKLY: (week != week.shift(1)).fill_null(value=True),
+        Cadence.MONTHLY: (month != month.shift(-1)).fill_null(value=False),
+    }.get(cadence, pl.lit(value=True))
+    frame = calendar.schedule().select(
+        "session", "decided_at", computed_on=pl.when(computes).then("session").forward_fill()
     )
+    return frame["session"].to_list(), frame
 
 
-def days_of(strategy: Strategy, sessions: pl.DataFrame) -> pl.DataFrame:
-    """Return `session, decided_at, computes, computed_on` from the look-back's first session to the last one asked.
+def days_of(strategy: Strategy, asked: pl.DataFrame) -> pl.DataFrame:
+    """Return `session, decided_at, computed_on` from the look-back's first session to the last one asked for.
 
-    `computed_on` is the newest session on which the strategy computes, null before the first. Decision times asked
-    for come from `sessions`, those of the look-back from the calendar.
+    `asked` has `session` and `decided_at`, oldest first, at least one row; its decision times win over the
+    calendar's. `computed_on` is null before the first computation the calendar knows.
     """
-    first, last = sessions["session"].min(), sessions["session"].max()
-    if not isinstance(first, dt.date) or not isinstance(last, dt.date):
-        return pl.DataFrame(schema={"session": pl.Date, "decided_at": INSTANT, "computes": pl.Boolean})
-    days = _days()
-    low = int(days["session"].search_sorted(first))
-    high = int(days["session"].search_sorted(last))
+    sessions, days = _days(strategy.cadence)
+    low = bisect.bisect_left(sessions, asked["session"][0])
+    high = bisect.bisect_right(sessions, asked["session"][-1])
     start = max(low - strategy.lookback, 0)
-    span = days.slice(start, high - start + 1)
-    asked = sessions.select("session", pl.col("decided_at").alias("asked_at"))
-    slow = {Cadence.WEEKLY: "weekly", Cadence.MONTHLY: "monthly"}.get(strategy.cadence)
-    computes = pl.lit(value=True) if slow is None else pl.col(slow)
-    return (
-        span.join(asked, on="session", how="left", maintain_order="left")
-        .with_columns(decided_at=pl.coalesce("asked_at", "decided_at"), computes=computes)
-        .with_columns(computed_on=pl.when("computes").then("session").forward_fill())
-        .select("session", "decided_at", "computes", "computed_on")
-    )
+    span = days.slice(start, high - start)
+    if span["decided_at"].tail(asked.height).equals(asked["decided_at"]):
+        return span
+    return span.update(asked, on="session")
 
 
 def legs_of(strategy: Strategy) -> tuple[Leg, ...]:
-    """Return the legs of a strategy: those declared, else one a symbol."""
-    return strategy.legs or tuple(Leg(symbol) for symbol in strategy.symbols)
+    """Return the legs of a strategy by symbol: those declared, else one a symbol."""
+    return tuple(sorted(strategy.legs or (Leg(symbol) for symbol in strategy.symbols), key=lambda leg: leg.symbol))
 
 
-def _skeleton(strategy: Strategy, days: pl.DataFrame) -> pl.DataFrame:
-    legs = pl.DataFrame(
-        {name: [getattr(leg, name) for leg in legs_of(strategy)] for name in LEG_COLUMNS},
-        schema=dict.fromkeys(LEG_COLUMNS, pl.String),
-    )
-    return days.join(legs, how="cross", maintain_order="left_right")
+@lru_cache(maxsize=1024)
+def _leg_frame(legs: tuple[Leg, ...]) -> pl.DataFrame:
+    columns = {name: [getattr(leg, name) for leg in legs] for name in LEG_COLUMNS}
+    return pl.DataFrame(columns, schema=dict.fromkeys(LEG_COLUMNS, pl.String))
 
 
 def build_panel(strategy: Strategy, features: Mapping[str, pl.DataFrame], days: pl.DataFrame) -> pl.DataFrame:
@@ -83,35 +77,46 @@ def build_panel(strategy: Strategy, features: Mapping[str, pl.DataFrame], days: 
     of the stalest input; `event_at` and `available_at` are the newest among the inputs.
     Raises InvariantError when an input row was not known at the decision.
     """
-    panel = _skeleton(strategy, days)
+    legs = legs_of(strategy)
+    panel = days.join(_leg_frame(legs), how="cross", maintain_order="left_right")
     for table in strategy.tables:
-        panel = _join(panel, table, strategy, features.get(table), days)
-    return _judge(panel, strategy)
+        frame = features.get(table)
+        panel = _join(panel, table, strategy.inputs, FEATURE_TABLES[table].empty() if frame is None else frame, legs)
+    values = tuple(c for c in panel.columns if c not in (*LEG_COLUMNS, *days.columns) and not c.startswith("_"))
+    floats = tuple(c for c in values if panel.schema[c].is_float())
+    panel = panel.with_columns(_verdicts(strategy.inputs, values, floats))
+    if panel["_late"].any():
+        session = panel.filter("_late")["session"][0]
+        raise InvariantError(f"signals/{strategy.id}: an input of {session} became known only after its decision")
+    return panel.select(*VERDICT_COLUMNS, *LEG_COLUMNS[1:], *_usable_only(values))
 
 
 def _join(
-    panel: pl.DataFrame, table: str, strategy: Strategy, frame: pl.DataFrame | None, days: pl.DataFrame
+    panel: pl.DataFrame, table: str, inputs: tuple[Input, ...], frame: pl.DataFrame, legs: tuple[Leg, ...]
 ) -> pl.DataFrame:
     """Add one table's declared columns and its inputs' health; what the table lacks becomes null."""
-    inputs = {n: i for n, i in enumerate(strategy.inputs) if i.table == table}
     declared = FEATURE_TABLES[table]
-    values = list(dict.fromkeys(c for i in inputs.values() for c in i.columns))
-    wanted: dict[str, str] = {c: c for c in values}
-    for number, item in inputs.items():
-        wanted |= {f"_{kind}_{number}": column for kind, column in _health_columns(item).items()}
-    if frame is None:
-        frame = declared.empty()
-    present = {new: old for new, old in wanted.items() if old in frame.columns}
-    absent = {new: declared.columns[old].dtype for new, old in wanted.items() if old not in frame.columns}
-    span = pl.col("session").is_between(days["session"].min(), days["session"].max())
-    cut = frame.filter(span).select(
-        *declared.key,
-        *(pl.col(old).alias(new) for new, old in present.items()),
-        *(pl.lit(None, dtype).alias(new) for new, dtype in absent.items()),
+    first, last = panel["session"][0], panel["session"][-1]
+    cut = frame.filter(pl.col("session").is_between(first, last)).select(
+        _selection(inputs, table, tuple(frame.columns))
     )
     if declared.key == _WIDE_KEY:
-        return _join_wide(panel, cut, values, legs_of(strategy))
+        return _join_wide(panel, cut, legs)
     return panel.join(cut, on=list(declared.key), how="left", maintain_order="left")
+
+
+@lru_cache(maxsize=1024)
+def _selection(inputs: tuple[Input, ...], table: str, present: tuple[str, ...]) -> list[pl.Expr]:
+    declared = FEATURE_TABLES[table]
+    wanted = {key: key for key in declared.key}
+    for number, item in enumerate(inputs):
+        if item.table == table:
+            wanted |= {column: column for column in item.columns}
+            wanted |= {f"_{kind}_{number}": column for kind, column in _health_columns(item).items()}
+    return [
+        (pl.col(column) if column in present else pl.lit(None, declared.columns[column].dtype)).alias(name)
+        for name, column in wanted.items()
+    ]
 
 
 def _health_columns(item: Input) -> dict[str, str]:
@@ -120,64 +125,53 @@ def _health_columns(item: Input) -> dict[str, str]:
     return {kind: item.prefix + name for kind, name in _HEALTH.items()}
 
 
-_HEALTH = {"obs": "obs", "event": "event_at", "available": "available_at"}
-
-
-def _join_wide(panel: pl.DataFrame, cut: pl.DataFrame, values: list[str], legs: tuple[Leg, ...]) -> pl.DataFrame:
+def _join_wide(panel: pl.DataFrame, cut: pl.DataFrame, legs: tuple[Leg, ...]) -> pl.DataFrame:
     """Add a table keyed by two symbols: a column a pair, and to each symbol the health of its best pair."""
     symbols = sorted({leg.symbol for leg in legs})
-    pairs = [(a, b) for n, a in enumerate(symbols) for b in symbols[n + 1 :]]
-    for a, b in pairs:
-        one = cut.filter((pl.col("symbol_a") == a) & (pl.col("symbol_b") == b))
-        named = one.select("session", *(pl.col(v).alias(f"{v}@{a}/{b}") for v in values))
-        panel = panel.join(named, on="session", how="left", maintain_order="left")
+    a, b = pl.col("symbol_a"), pl.col("symbol_b")
     health = [c for c in cut.columns if c.startswith("_")]
-    sides = [cut.select("session", pl.col(side).alias("symbol"), *health) for side in ("symbol_a", "symbol_b")]
-    best = (
-        pl.concat(sides).filter(pl.col("symbol").is_in(symbols)).group_by("session", "symbol").agg(pl.col(health).max())
+    values = [c for c in cut.columns if c not in health and c not in _WIDE_KEY]
+    pairs = [(x, y) for n, x in enumerate(symbols) for y in symbols[n + 1 :]]
+    wide = cut.group_by("session").agg(
+        pl.col(v).filter((a == x) & (b == y)).first().alias(f"{v}@{x}/{y}") for x, y in pairs for v in values
     )
-    return panel.join(best, on=["session", "symbol"], how="left", maintain_order="left")
+    inside = cut.filter(a.is_in(symbols) & b.is_in(symbols))
+    sides = [inside.select("session", side.alias("symbol"), *health) for side in (a, b)]
+    best = pl.concat(sides).group_by("session", "symbol").agg(pl.col(health).max())
+    return panel.join(wide, on="session", how="left", maintain_order="left").join(
+        best, on=["session", "symbol"], how="left", maintain_order="left"
+    )
 
 
-def _judge(panel: pl.DataFrame, strategy: Strategy) -> pl.DataFrame:
-    numbered = list(enumerate(strategy.inputs))
+@lru_cache(maxsize=1024)
+def _verdicts(inputs: tuple[Input, ...], values: tuple[str, ...], floats: tuple[str, ...]) -> list[pl.Expr]:
+    """Expressions of `reason, freshness, event_at, available_at` and `_late` over a joined panel."""
+    numbered = list(enumerate(inputs))
     available = [pl.col(f"_available_{n}") for n, _ in numbered]
-    late = panel.filter(pl.any_horizontal(a > pl.col("decided_at") for a in available))
-    if late.height:
-        raise InvariantError(
-            f"signals/{strategy.id}: an input of session {late['session'][0]} became known only after its decision"
-        )
+    events = [pl.col(f"_event_{n}") for n, i in numbered if not i.coverage]
     bad = {
         Reason.MISSING: pl.any_horizontal(_is_missing(n, i) for n, i in numbered),
         Reason.WARMUP: pl.any_horizontal(_is_short(n, i) for n, i in numbered),
         Reason.STALE: pl.any_horizontal(_is_stale(n, i) for n, i in numbered),
-        Reason.DEGENERATE: pl.any_horizontal(_is_degenerate(panel, i) for _, i in numbered),
+        Reason.DEGENERATE: _is_degenerate(inputs, values, floats),
     }
-    reason = reduce(
-        lambda rest, r: pl.when(bad[r]).then(pl.lit(r.value)).otherwise(rest),
-        reversed(INPUT_REASONS),
-        pl.lit(None, pl.String),
-    )
-    events = [pl.col(f"_event_{n}") for n, i in numbered if not i.coverage]
-    judged = panel.with_columns(
-        reason=reason,
-        freshness=pl.min_horizontal(_freshness(n, i) for n, i in numbered),
-        event_at=pl.max_horizontal(events) if events else pl.lit(None, INSTANT),
-        available_at=pl.max_horizontal(available),
-    )
-    values = value_columns(judged)
-    return judged.select(
-        "session",
-        *LEG_COLUMNS,
-        *VERDICT_COLUMNS,
-        *(pl.when(pl.col("reason").is_null()).then(pl.col(values)),) * bool(values),
-    )
+    return [
+        reduce(
+            lambda rest, r: pl.when(bad[r]).then(pl.lit(r.value)).otherwise(rest),
+            reversed(INPUT_REASONS),
+            pl.lit(None, pl.String),
+        ).alias("reason"),
+        pl.min_horizontal(_freshness(n, i) for n, i in numbered).alias("freshness"),
+        (pl.max_horizontal(events) if events else pl.lit(None, INSTANT)).alias("event_at"),
+        pl.max_horizontal(available).alias("available_at"),
+        pl.any_horizontal(known > pl.col("decided_at") for known in available).alias("_late"),
+    ]
 
 
-def value_columns(panel: pl.DataFrame) -> list[str]:
-    """Names of the columns of a panel that a rule may read beside the leg's own."""
-    known = {"session", "decided_at", "computes", "computed_on", *LEG_COLUMNS, *VERDICT_COLUMNS}
-    return [c for c in panel.columns if c not in known and not c.startswith("_")]
+@lru_cache(maxsize=1024)
+def _usable_only(values: tuple[str, ...]) -> list[pl.Expr]:
+    usable = pl.col("reason").is_null()
+    return [pl.when(usable).then(pl.col(c)).alias(c) for c in values]
 
 
 def _age(number: int) -> pl.Expr:
@@ -197,20 +191,16 @@ def _is_stale(number: int, item: Input) -> pl.Expr:
     return ~pl.col(f"_covered_{number}") if item.coverage else _age(number) > STALENESS[item.staleness]
 
 
-def _is_degenerate(panel: pl.DataFrame, item: Input) -> pl.Expr:
+def _is_degenerate(inputs: tuple[Input, ...], values: tuple[str, ...], floats: tuple[str, ...]) -> pl.Expr:
     """True where a required value is null or not finite; a table of pairs is left to the rule, which drops symbols."""
-    required = [c for c in item.columns if c not in item.optional and c in panel.columns]
-    return pl.any_horizontal(pl.lit(value=False), *(_not_usable(panel, c) for c in required))
-
-
-def _not_usable(panel: pl.DataFrame, column: str) -> pl.Expr:
-    value = pl.col(column)
-    return (value.is_null() | ~value.is_finite()) if panel.schema[column].is_float() else value.is_null()
+    required = [c for i in inputs for c in i.columns if c not in i.optional and c in values]
+    bad = [~pl.col(c).is_finite().fill_null(value=False) if c in floats else pl.col(c).is_null() for c in required]
+    return pl.any_horizontal(bad) if bad else pl.lit(value=False)
 
 
 def _freshness(number: int, item: Input) -> pl.Expr:
     """One up to half the staleness limit, then falling linearly to 0.5 at the limit."""
     if item.coverage:
         return pl.lit(1.0)
-    limit_s = STALENESS[item.staleness].total_seconds()
-    return (1.5 - _age(number).dt.total_microseconds() / 1e6 / limit_s).clip(0.5, 1.0)
+    limit_us = STALENESS[item.staleness].total_seconds() * 1e6
+    return (1.5 - _age(number).dt.total_microseconds() / limit_us).clip(0.5, 1.0)

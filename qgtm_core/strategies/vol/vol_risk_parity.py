@@ -44,14 +44,15 @@ def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def _correlations(panel: pl.DataFrame, column: str, shape: tuple[int, ...]) -> Matrix:
-    """Return (sessions, legs, legs) with ones on the diagonal; each leg's own row carries its pairs."""
+    """Return (sessions, legs, legs) with ones on the diagonal; each leg's own rows carry its pairs."""
     sessions, legs = shape
     symbols = panel["symbol"].head(legs).to_list()
+    pairs = [(i, j) for i in range(legs) for j in range(legs) if i < j]
+    names = [f"{column}@{'/'.join(sorted((symbols[i], symbols[j])))}" for i, j in pairs]
+    values = panel.select(names).to_numpy().astype(float).reshape(sessions, legs, len(pairs))
     matrix = np.broadcast_to(np.eye(legs), (sessions, legs, legs)).copy()
-    for i, a in enumerate(symbols):
-        for j, b in enumerate(symbols):
-            if i != j:
-                matrix[:, i, j] = by_leg(panel, f"{column}@{min(a, b)}/{max(a, b)}")[:, i]
+    for n, (i, j) in enumerate(pairs):
+        matrix[:, i, j], matrix[:, j, i] = values[:, i, n], values[:, j, n]
     return matrix
 
 
