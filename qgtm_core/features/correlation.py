@@ -1,0 +1,31 @@
+"""features/correlation: pairwise correlations of daily log returns on common bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import polars as pl
+
+from qgtm_core import stats
+from qgtm_core.features.common import HEALTH, STAMPS, observe_pair
+from qgtm_core.schemas.features import CORRELATED
+
+WINDOW = 126  # returns
+
+
+def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
+    """One row a (session, symbol_a, symbol_b), a before b, from the pair's first common bar on."""
+    pairs = [correlate(pit["prices"], a, b, sessions) for a, b in combinations(sorted(CORRELATED), 2)]
+    return pl.concat(pairs)
+
+
+def correlate(prices: pl.DataFrame, a: str, b: str, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Correlation of one pair over 126 returns between common bars."""
+
+    def features(bars: pl.DataFrame) -> pl.DataFrame:
+        return_a, return_b = pl.col("a").log().diff(), pl.col("b").log().diff()
+        return bars.select(*STAMPS, "obs", corr_126=stats.rolling_correlation(return_a, return_b, WINDOW))
+
+    rows = observe_pair(prices, a, b, sessions, features)
+    return rows.select("session", *HEALTH, "corr_126", symbol_a=pl.lit(a), symbol_b=pl.lit(b))
