@@ -51,6 +51,7 @@ def session_opened(session: dt.date, state: BookState, at: dt.datetime) -> Leaf:
         "positions": state.positions,
         "equity_usd": state.equity_usd,
         "peak_equity_usd": state.peak_equity_usd,
+        "previous_equity_usd": state.previous_equity_usd,
         "latched": state.latched,
     }
     return Leaf("SESSION_OPENED", "", at, body)

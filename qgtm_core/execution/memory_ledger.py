@@ -94,6 +94,7 @@ class MemoryLedger:
             latched=held.gate.tier,
             latched_reason=held.gate.reason,
             latched_session=held.gate_session,
+            previous_equity_usd=opening.previous_equity_usd if opening else None,
         )
 
     def save_intents(self, intents: Sequence[OrderIntent]) -> list[OrderIntent]:
