@@ -14,7 +14,7 @@ from functools import lru_cache, reduce
 import polars as pl
 
 from qgtm_core import calendar
-from qgtm_core.errors import InvariantError
+from qgtm_core.errors import DataError, InvariantError
 from qgtm_core.schemas.features import FEATURE_TABLES
 from qgtm_core.schemas.spec import INSTANT
 from qgtm_core.strategies.spec import STALENESS, Cadence, Input, Leg, Strategy
@@ -47,7 +47,8 @@ def days_of(strategy: Strategy, asked: pl.DataFrame) -> pl.DataFrame:
     """Return `session, decided_at, computed_on` from the look-back's first session to the last one asked for.
 
     `asked` has `session` and `decided_at`, oldest first, at least one row; its decision times win over the
-    calendar's. `computed_on` is null before the first computation the calendar knows.
+    calendar's. `computed_on` is null before the first computation the calendar knows. Raises DataError on a day that is
+    not a session.
     """
     sessions, days = _days(strategy.cadence)
     low = bisect.bisect_left(sessions, asked["session"][0])
@@ -56,6 +57,9 @@ def days_of(strategy: Strategy, asked: pl.DataFrame) -> pl.DataFrame:
     span = days.slice(start, high - start)
     if span["decided_at"].tail(asked.height).equals(asked["decided_at"]):
         return span
+    unknown = asked.filter(~pl.col("session").is_in(span["session"].implode()))
+    if unknown.height:
+        raise DataError("sessions", f"{unknown['session'][0]} is not a session", column="session")
     return span.update(asked, on="session")
 
 
