@@ -11,6 +11,7 @@ import datetime as dt
 from functools import lru_cache
 
 import polars as pl
+from pandas.tseries.holiday import USFederalHolidayCalendar  # exchange_calendars has loaded pandas already
 
 from qgtm_core import calendar
 
@@ -53,9 +54,7 @@ INTERVALS: dict[str, dt.timedelta] = {
 @lru_cache(maxsize=1)
 def federal_holidays() -> tuple[dt.date, ...]:
     """Observed US federal holidays, 1960-2040, oldest first."""
-    from pandas.tseries.holiday import USFederalHolidayCalendar
-
-    found = USFederalHolidayCalendar().holidays(start="1960-01-01", end="2040-12-31")  # type: ignore[no-untyped-call]
+    found = USFederalHolidayCalendar().holidays(start="1960-01-01", end="2040-12-31")
     return tuple(stamp.date() for stamp in found)
 
 
@@ -67,8 +66,7 @@ def at(day: pl.Expr, hour: int, minute: int = 0, zone: str = NEW_YORK) -> pl.Exp
 
 def business_day(day: pl.Expr, by: int) -> pl.Expr:
     """The federal business day `by` days later; 0 rolls a holiday or weekend forward."""
-    roll = "forward" if by == 0 else "backward"
-    return day.dt.add_business_days(by, holidays=federal_holidays(), roll=roll)
+    return day.dt.add_business_days(by, holidays=federal_holidays(), roll="forward" if by == 0 else "backward")
 
 
 def week_monday(day: pl.Expr, weeks: int = 0) -> pl.Expr:
@@ -191,7 +189,7 @@ def monthly_release(month: pl.Expr) -> pl.Expr:
 
 
 def late_monthly_release(month: pl.Expr) -> pl.Expr:
-    """Consumption prices without a known release day: the 5th of the second month after 08:30 New York (a late bound)."""
+    """Consumption prices without a known release day: 5th of the second month after 08:30 New York (a late bound)."""
     return at(month.dt.month_start().dt.offset_by("2mo").dt.offset_by("4d"), 8, 30)
 
 

@@ -66,15 +66,11 @@ class ArchiveFeed:
 
     def market(self, session: dt.date, symbols: Iterable[str]) -> pl.DataFrame:
         """What happened in the session (see the port); for the venue and TCA only."""
-        held = self._market_frame()
-        start = int(held["session"].search_sorted(session, side="left"))
-        stop = int(held["session"].search_sorted(session, side="right"))
-        return held.slice(start, stop - start).filter(pl.col("symbol").is_in(list(symbols))).drop("session")
+        return venue_prices.one_session(self._market_frame(), session, symbols)
 
     def market_range(self, first: dt.date, last: dt.date, symbols: Iterable[str] | None = None) -> pl.DataFrame:
         """`market` of many sessions at once, with a `session` column, sorted by session and symbol."""
-        wanted = list(INSTRUMENTS) if symbols is None else list(symbols)
-        return self._market_frame().filter(pl.col("session").is_between(first, last), pl.col("symbol").is_in(wanted))
+        return venue_prices.many_sessions(self._market_frame(), first, last, symbols)
 
     def _market_frame(self) -> pl.DataFrame:
         if self._market is None:

@@ -49,7 +49,7 @@ def _layout(file: str, *groups: Mapping[str, Source]) -> FileLayout:
     return FileLayout(file, columns)
 
 
-T, D, I, N, C = Kind.TEXT, Kind.DAY, Kind.INSTANT, Kind.NUMBER, Kind.COUNT
+T, D, S, N, C = Kind.TEXT, Kind.DAY, Kind.INSTANT, Kind.NUMBER, Kind.COUNT
 
 FILES: dict[str, FileLayout] = {
     "bars_daily": _layout(
@@ -63,7 +63,7 @@ FILES: dict[str, FileLayout] = {
     "bars_intraday": _layout(
         "bars_intraday.parquet",
         _need(T, symbol="symbol", interval="interval"),
-        _need(I, ts="event_at"),
+        _need(S, ts="event_at"),
         _need(N, open="open", high="high", low="low", close="close"),
         _may(N, volume="volume", vwap="vwap"),
     ),
@@ -85,7 +85,7 @@ FILES: dict[str, FileLayout] = {
         "cot.parquet",
         _need(T, market="market", cftc_code="cftc_code", report_type="report_type"),
         _need(D, report_date="event_date"),
-        _may(I, release_ts="release_ts"),
+        _may(S, release_ts="release_ts"),
         _may(T, release_basis="release_basis"),
         _need(
             C,
@@ -186,7 +186,7 @@ FILES: dict[str, FileLayout] = {
     "option_chain": _layout(
         "option_chain.parquet",
         _need(T, underlying="underlying", contract="contract", right="right"),
-        _need(I, quote_ts="event_at"),
+        _need(S, quote_ts="event_at"),
         _need(D, expiry="expiry"),
         _need(N, strike="strike", underlying_price="underlying_price", bid="bid", ask="ask"),
         _may(N, iv="iv", delta="delta", gamma="gamma", vega="vega", theta="theta"),
@@ -200,7 +200,7 @@ FILES: dict[str, FileLayout] = {
     ),
     "event_calendar": _layout(
         "event_calendar.parquet",
-        _need(I, ts="event_at"),
+        _need(S, ts="event_at"),
         _need(T, event="event"),
         _may(T, category="category", importance="importance", unit="unit"),
         _may(N, actual_value="actual", forecast_value="forecast", previous_value="previous"),
@@ -209,7 +209,7 @@ FILES: dict[str, FileLayout] = {
         "fomc_meetings.parquet",
         _need(D, decision_date="event_date"),
         _may(T, kind="kind"),
-        _may(I, statement_ts="statement_ts"),
+        _may(S, statement_ts="statement_ts"),
         _may(N, target_rate_upper_pct="target_rate_upper_pct"),
     ),
 }

@@ -1,7 +1,7 @@
 """From a file's rows to raw rows: when each happened, when it was known, which revision it is. Pure frame functions.
 
-Every function takes the frame of `archive_file.scan` (raw column names, `_file_row`) and adds `event_at`, `available_at` and
-`revision`. Values are passed on as they are.
+Every function takes the frame of `archive_file.scan` (raw column names, `_file_row`) and adds `event_at`,
+`available_at` and `revision`. Values are passed on as they are.
 """
 
 from __future__ import annotations

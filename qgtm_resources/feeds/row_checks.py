@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import polars as pl
 
 from qgtm_core.schemas.spec import Table
@@ -83,13 +85,14 @@ def _bar_faults(table: Table, frame: pl.DataFrame) -> list[tuple[pl.Expr, str, p
     return faults
 
 
-def _lonely_since(frame: pl.DataFrame) -> object | None:
+def _lonely_since(frame: pl.DataFrame) -> dt.date | None:
     """First of a handful of dates that stand alone long after every other bar, or None."""
     dates = frame["event_date"].drop_nulls().unique().sort()
     gaps = (dates.diff().dt.total_days() > _LONELY_GAP_DAYS).fill_null(value=False).arg_true()
     if not len(gaps) or len(dates) - int(gaps[-1]) >= _LONELY_DATES:
         return None
-    return dates[int(gaps[-1])]
+    first: dt.date = dates[int(gaps[-1])]
+    return first
 
 
 def _duplicate(table: Table) -> tuple[pl.Expr, str, pl.Expr]:
@@ -100,8 +103,8 @@ def _duplicate(table: Table) -> tuple[pl.Expr, str, pl.Expr]:
 def split(table: Table, frame: pl.DataFrame, file: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the fit rows (declared columns only) and the rejected ones (see `REJECTED`).
 
-    The frame carries the declared columns and `_file_row`, the position in the file counted from 0. Of rows that share a
-    key the first is kept. A row is rejected for its first fault only.
+    The frame carries the declared columns and `_file_row`, the position in the file counted from 0. Of rows that
+    share a key the first is kept. A row is rejected for its first fault only.
     """
     faults = _value_faults(table) + _time_faults(table) + _bar_faults(table, frame)
     suspect = pl.any_horizontal(condition.fill_null(value=False) for condition, _, _ in faults)

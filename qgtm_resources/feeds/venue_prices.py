@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 
 import polars as pl
 
@@ -75,6 +76,20 @@ def market_frame(bars: pl.DataFrame, intraday: pl.DataFrame) -> pl.DataFrame:
         .sort("session", "symbol")
         .collect()
     )
+
+
+def one_session(held: pl.DataFrame, session: dt.date, symbols: Iterable[str]) -> pl.DataFrame:
+    """The rows of one session, without the `session` column, from a frame sorted by session."""
+    start, stop = (int(held["session"].search_sorted(session, side=side)) for side in ("left", "right"))
+    return held.slice(start, stop - start).filter(pl.col("symbol").is_in(list(symbols))).drop("session")
+
+
+def many_sessions(
+    held: pl.DataFrame, first: dt.date, last: dt.date, symbols: Iterable[str] | None = None
+) -> pl.DataFrame:
+    """The rows of sessions first..last; None means every symbol."""
+    within = held.filter(pl.col("session").is_between(first, last))
+    return within if symbols is None else within.filter(pl.col("symbol").is_in(list(symbols)))
 
 
 def late_vwap(intraday: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,97 @@
+"""The simulated market as a feed: every raw table, the same for everyone who uses the same seed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+import polars as pl
+
+from qgtm_core import calendar
+from qgtm_core.errors import ConfigError
+from qgtm_core.schemas.raw import RAW_TABLES
+from qgtm_core.simulation.market import Market, origin_for
+from qgtm_core.simulation.prices import late_prices
+from qgtm_core.simulation.tables import BUILDERS
+from qgtm_core.types import FeedMode
+from qgtm_core.universe import INSTRUMENTS
+from qgtm_resources.feeds import row_checks, venue_prices
+
+DEFAULT_LAST_SESSION = dt.date(2024, 6, 28)
+
+
+class SimulatedFeed:
+    """Feed over a simulated market. Rows begin `years` before the last session; an earlier row never changes when the
+    last session moves on. Tables are built on first use and held.
+    """
+
+    mode = FeedMode.SIMULATED
+
+    def __init__(self, seed: int = 7, last_session: dt.date | None = None, years: int = 10) -> None:
+        last = DEFAULT_LAST_SESSION if last_session is None else last_session
+        if not calendar.is_session(last):
+            raise ConfigError(
+                f"{last} is not a trading session; the one before is {calendar.session_on_or_before(last)}"
+            )
+        if years < 1:
+            raise ConfigError(f"years must be at least 1, not {years}")
+        first = max(calendar.session_on_or_after(_years_before(last, years)), calendar.FIRST_SESSION)
+        self._first = first
+        self._market = Market(seed, origin_for(first), last)
+        self._tables: dict[str, pl.DataFrame] = {}
+        self._venue: pl.DataFrame | None = None
+
+    def last_session(self) -> dt.date:
+        """Newest session of the simulated market."""
+        return self._market.last
+
+    def rows(self, table: str, first: dt.date, last: dt.date) -> pl.DataFrame:
+        """Rows of `raw/<table>` that became known in sessions first..last."""
+        return self._table(table).filter(pl.col("session").is_between(first, last))
+
+    def rejected(self, table: str) -> pl.DataFrame:
+        """No row of the simulation is unfit."""
+        if table not in RAW_TABLES:
+            raise ConfigError(f"no raw table {table!r}; there are {', '.join(RAW_TABLES)}")
+        return row_checks.empty_rejections()
+
+    def market(self, session: dt.date, symbols: Iterable[str]) -> pl.DataFrame:
+        """What happened in the session (see the port); for the venue and TCA only."""
+        return venue_prices.one_session(self._venue_frame(), session, symbols)
+
+    def market_range(self, first: dt.date, last: dt.date, symbols: Iterable[str] | None = None) -> pl.DataFrame:
+        """`market` of many sessions at once, with a `session` column, sorted by session and symbol."""
+        return venue_prices.many_sessions(self._venue_frame(), first, last, symbols)
+
+    def _table(self, name: str) -> pl.DataFrame:
+        if name not in BUILDERS:
+            raise ConfigError(f"no raw table {name!r}; there are {', '.join(BUILDERS)}")
+        if name not in self._tables:
+            self._tables[name] = self._shown(name, BUILDERS[name](self._market))
+        return self._tables[name]
+
+    def _shown(self, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows known from the first session on; almanac and schedules keep what was known before, as history does."""
+        return rows if name == "seasonal_calendar" else rows.filter(pl.col("session") >= self._first)
+
+    def _venue_frame(self) -> pl.DataFrame:
+        """Venue prices: `mid` lies soon after the decision, `vwap` between decision and close."""
+        if self._venue is None:
+            bars = self._table("bars_daily").filter(pl.col("symbol").is_in(list(INSTRUMENTS)))
+            frame = venue_prices.market_frame(bars, self._table("bars_intraday"))
+            self._venue = (
+                frame.join(late_prices(self._market), on=["session", "symbol"], how="left")
+                .with_columns(mid=pl.col("late_mid"), vwap=pl.col("late_vwap"))
+                .select(list(venue_prices.MARKET_COLUMNS))
+                .sort("session", "symbol")
+            )
+        return self._venue
+
+
+def _years_before(day: dt.date, years: int) -> dt.date:
+    """The same day `years` earlier (28 February for the 29th)."""
+    return (
+        day.replace(year=day.year - years, day=28)
+        if (day.month, day.day) == (2, 29)
+        else day.replace(year=day.year - years)
+    )
