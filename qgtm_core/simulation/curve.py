@@ -10,16 +10,16 @@ import polars as pl
 from qgtm_core import publication as known
 from qgtm_core.simulation.market import Market, finish
 from qgtm_core.simulation.meetings import policy_rate
-from qgtm_core.simulation.prices import DECISION, SYMBOLS, paths, spot
+from qgtm_core.simulation.prices import SYMBOLS, paths, spot
 from qgtm_core.simulation.randomness import HORIZON, Array, autoregress, normals
 
 _DAY = pl.col("event_date")
-# root: (metal, delivery months, ounces a contract, typical open interest, convenience yield in percent, USD/oz scale)
-ROOTS: dict[str, tuple[str, tuple[int, ...], float, float, float, float]] = {
-    "GC": ("GOLD", (2, 4, 6, 8, 12), 100.0, 460_000.0, 0.1, 1.0),
-    "SI": ("SILVER", (3, 5, 7, 9, 12), 5_000.0, 150_000.0, 0.2, 1.0),
-    "PL": ("PLATINUM", (1, 4, 7, 10), 50.0, 70_000.0, 1.0, 1.0),
-    "PA": ("PALLADIUM", (3, 6, 9, 12), 100.0, 18_000.0, 1.5, 1.0),
+# root: (metal, delivery months, ounces a contract, typical open interest, convenience yield in percent)
+ROOTS: dict[str, tuple[str, tuple[int, ...], float, float, float]] = {
+    "GC": ("GOLD", (2, 4, 6, 8, 12), 100.0, 460_000.0, 0.1),
+    "SI": ("SILVER", (3, 5, 7, 9, 12), 5_000.0, 150_000.0, 0.2),
+    "PL": ("PLATINUM", (1, 4, 7, 10), 50.0, 70_000.0, 1.0),
+    "PA": ("PALLADIUM", (3, 6, 9, 12), 100.0, 18_000.0, 1.5),
 }
 RANKS = 3
 CODES = "FGHJKMNQUVXZ"
@@ -62,7 +62,7 @@ def futures(market: Market) -> pl.DataFrame:
 
 
 def _contract(market: Market, root: str, rank: int) -> pl.DataFrame:
-    metal, months, _, interest, _, _ = ROOTS[root]
+    metal, months, _, interest, _ = ROOTS[root]
     expiry = _expiries(market, months)[:, rank]
     days = market.sessions["session"].to_numpy()
     years = (expiry - days).astype(np.float64) / 365.0
@@ -130,7 +130,6 @@ def lbma_fix(market: Market) -> pl.DataFrame:
                     available_at=known.lbma(_DAY),
                 )
             )
-    assert DECISION > 1  # both auctions are over before the decision
     return finish("lbma_fix", pl.concat(frames))
 
 
@@ -141,7 +140,7 @@ def futures_margins(market: Market) -> pl.DataFrame:
     starts = sessions.group_by(quarter.alias("quarter")).agg(pl.all().first()).sort("event_date")
     index = starts["number"].to_numpy()
     frames = []
-    for root, (metal, _, ounces, _, _, _) in ROOTS.items():
+    for root, (metal, _, ounces, _, _) in ROOTS.items():
         notional = market.shown(spot(market, metal))[index] * ounces
         share = 4.5 * np.sqrt(252.0) * market.shown(market.world.gold_vol)[index] / 16.0
         maintenance = np.round(notional * share, -1)

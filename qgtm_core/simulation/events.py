@@ -134,7 +134,7 @@ def news(market: Market) -> pl.DataFrame:
             headline=pl.format(
                 "SIMULATED: gold {} {}% as {}",
                 word.otherwise(pl.lit("is little changed at")),
-                pl.col("move").round(2).cast(pl.String),
+                pl.col("move").abs().round(2).cast(pl.String),
                 cause,
             ),
             sentiment=sentiment.then(pl.lit("negative")).otherwise(pl.lit("neutral")),

@@ -21,7 +21,7 @@ _DAY = pl.col("event_date")
 
 @lru_cache(maxsize=8)
 def meeting_days(market: Market) -> pl.Series:
-    """Decision days, the third Wednesday of the meeting months: the whole year, and `AHEAD_DAYS` beyond the last session."""
+    """Decision days: the third Wednesday of the meeting months, to the year's end and `AHEAD_DAYS` beyond the last."""
     until = max(market.last + dt.timedelta(days=AHEAD_DAYS), dt.date(market.last.year, 12, 31))
     days = pl.DataFrame({"event_date": pl.date_range(market.origin, until, "1d", eager=True)})
     third_wednesday = (_DAY.dt.weekday() == 3) & _DAY.dt.day().is_between(15, 21)

@@ -208,7 +208,7 @@ def cb_gold_reserves(market: Market) -> pl.DataFrame:
     """Official reserves at the ends of complete quarters; most countries hold still, some buy."""
     ends = pl.date_range(market.origin.replace(month=1, day=1), market.last, "3mo", eager=True).to_frame("start")
     quarters = ends.select(event_date=pl.col("start").dt.offset_by("3mo").dt.offset_by("-1d"))
-    quarters = quarters.filter(_DAY <= market.last)
+    quarters = quarters.filter(market.last >= _DAY)
     frames = []
     for country, tonnes in COUNTRIES.items():
         draws = normals(market.seed, f"reserves {country}", HORIZON // 32)[: quarters.height]

@@ -48,8 +48,8 @@ def _closes(market: Market) -> Array:
 def paths(market: Market) -> Array:
     """Price at each knot, session and symbol: (sessions, symbols, knots), USD, rounded to 0.0001.
 
-    A Brownian bridge from the open to the close, so every bar and quote made from it agrees with the daily bar. On early
-    closes the knots are read as 09:30, 10:00, 11:00, 12:00, three that no bar shows, 12:30 and 13:00.
+    A Brownian bridge from the open to the close, so every bar and quote made from it agrees with the daily bar. On
+    early closes the knots are read as 09:30, 10:00, 11:00, 12:00, three that no bar shows, 12:30 and 13:00.
     """
     closes = np.log(_closes(market))
     before = np.vstack([closes[:1], closes[:-1]])
@@ -62,7 +62,8 @@ def paths(market: Market) -> Array:
     bridge = walk - KNOTS * walk[:, :, -1:]
     scale = vol * np.sqrt(1.0 - OVERNIGHT_SHARE)
     path = opens[:, :, None] + KNOTS * (closes - opens)[:, :, None] + scale[:, :, None] * bridge
-    return np.round(np.exp(path), 4)
+    rounded: Array = np.round(np.exp(path), 4)
+    return rounded
 
 
 @lru_cache(maxsize=4)
@@ -242,7 +243,7 @@ def _spreads() -> pl.DataFrame:
 
 
 def late_prices(market: Market) -> pl.DataFrame:
-    """Between decision and close: `session, symbol, late_mid` (soon after the decision) and `late_vwap` (their mean)."""
+    """After the decision: `session, symbol, late_mid` (soon after it) and `late_vwap` (the mean until the close)."""
     knots = paths(market)
     decision, close = knots[:, :, DECISION], knots[:, :, -1]
     return _long(

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from qgtm_core import publication as known
-from qgtm_core.simulation.meetings import policy_rate
 from qgtm_core.simulation.market import Market, at_day, finish, months, nth_business_day
+from qgtm_core.simulation.meetings import policy_rate
 from qgtm_core.simulation.prices import gvz, vix
 from qgtm_core.simulation.randomness import HORIZON, Array, autoregress, ewma, normals
 
@@ -80,7 +80,7 @@ def _daily(market: Market) -> list[pl.DataFrame]:
 
 
 def _dollar(market: Market) -> pl.DataFrame:
-    """The broad dollar: weekly batches, then one yearly change of weights that revises the values of the year before."""
+    """The broad dollar: weekly batches, then one change of weights in January that revises the year before."""
     level = market.shown(dollar_index(market))
     change = 0.12 * market.shown(normals(market.seed, "dollar revision", HORIZON))
     first = _series(market, "DTWEXBGS", np.round(level, 4), known.h10(_DAY))
@@ -95,7 +95,7 @@ def _dollar(market: Market) -> pl.DataFrame:
 
 @lru_cache(maxsize=4)
 def statistics(market: Market) -> dict[str, tuple[Array, Array, Array]]:
-    """Monthly series by id: first release, revised value (by month) and the business day of the next month it appears."""
+    """Monthly series by id: first and revised value by month, and the business day of the next month it appears on."""
     draws = normals(market.seed, "statistics", HORIZON // 16, 8)
     count = months(market).height
     inflation = 0.0019 + 0.0012 * draws[:, 0] + autoregress(0.0006 * draws[:, 1], 0.8)

@@ -11,8 +11,8 @@ from qgtm_core.simulation import curve, events, meetings, options, positioning, 
 from qgtm_core.simulation.market import Market, finish
 
 
-def _festivals(market: Market) -> pl.DataFrame:  # the almanac is the same in every market
-    assert market.origin is not None
+def _festivals(_market: Market) -> pl.DataFrame:
+    """The almanac, the same in every market."""
     return finish("seasonal_calendar", festivals.rows())
 
 

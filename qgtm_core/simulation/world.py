@@ -83,10 +83,16 @@ def _mean_reverting(home: Array, shocks: Array, persistence: float) -> Array:
 def _metals(shocks: Array, gold: Array, equity: Array, gold_vol: Array) -> dict[str, Array]:
     return {
         "GOLD": gold,
-        "SILVER": 1.35 * gold + 0.15 * equity + 1.15 * gold_vol * shocks[:, 5],
-        "PLATINUM": 0.75 * gold + 0.30 * equity + 1.0 * gold_vol * shocks[:, 6],
-        "PALLADIUM": 0.55 * gold + 0.40 * equity + 1.6 * gold_vol * shocks[:, 7],
+        "SILVER": 1.35 * gold + 0.15 * equity + _returning(1.15 * gold_vol * shocks[:, 5]),
+        "PLATINUM": 0.75 * gold + 0.30 * equity + _returning(1.0 * gold_vol * shocks[:, 6]),
+        "PALLADIUM": 0.55 * gold + 0.40 * equity + _returning(1.6 * gold_vol * shocks[:, 7]),
     }
+
+
+def _returning(shocks: Array) -> Array:
+    """Returns whose sum wanders back to zero over about a year, so that linked prices never part for good."""
+    level = autoregress(shocks, 0.996)
+    return np.diff(level, prepend=0.0)
 
 
 # symbol: (metal, beta, equity beta, own volatility a session, cost a year)
@@ -127,7 +133,7 @@ def _instruments(
     returns = dict(metals)
     for symbol, (metal, beta, equity_beta, own, cost) in _LINKED.items():
         miner = own >= 0.01
-        idiosyncratic = own * (0.6 * sector + 0.8 * noise[symbol]) if miner else own * noise[symbol]
+        idiosyncratic = _returning(own * (0.6 * sector + 0.8 * noise[symbol])) if miner else own * noise[symbol]
         drag = (beta**2 - beta) / 2.0 * metals[metal] ** 2 if beta >= 2.0 else 0.0
         returns[symbol] = beta * metals[metal] + equity_beta * equity + idiosyncratic - drag - cost / 252.0
     real_change, nominal_change = (
@@ -140,6 +146,6 @@ def _instruments(
     returns["TIP"] = 0.00008 - 0.068 * real_change + 0.0006 * noise["TIP"]
     returns["IEF"] = 0.00008 - 0.075 * nominal_change + 0.0006 * noise["IEF"]
     returns["TLT"] = 0.00010 - 0.160 * (0.9 * nominal_change + 0.2 * slope_change) + 0.0015 * noise["TLT"]
-    returns["CPER"] = 0.35 * metals["GOLD"] + 0.45 * equity + 0.010 * noise["CPER"]
+    returns["CPER"] = 0.35 * metals["GOLD"] + 0.45 * equity + _returning(0.010 * noise["CPER"])
     returns["USO"] = 0.50 * equity + 0.020 * noise["USO"]
     return returns
