@@ -10,13 +10,15 @@ import bisect
 import datetime as dt
 from collections.abc import Mapping
 from functools import lru_cache, reduce
+from typing import Any
 
 import polars as pl
 
 from qgtm_core import calendar
 from qgtm_core.errors import DataError, InvariantError
 from qgtm_core.schemas.features import FEATURE_TABLES
-from qgtm_core.schemas.spec import INSTANT
+from qgtm_core.schemas.spec import INSTANT, Table
+from qgtm_core.strategies.helpers import over
 from qgtm_core.strategies.spec import STALENESS, Cadence, Input, Leg, Strategy
 from qgtm_core.types import Reason
 
@@ -117,10 +119,16 @@ def _selection(inputs: tuple[Input, ...], table: str, present: tuple[str, ...]) 
         if item.table == table:
             wanted |= {column: column for column in item.columns}
             wanted |= {f"_{kind}_{number}": column for kind, column in _health_columns(item).items()}
+            if not {*item.columns, *_health_columns(item).values()} - {*item.optional} <= {*present}:
+                wanted[f"_available_{number}"] = ""  # an input without one of its columns is missing altogether
     return [
-        (pl.col(column) if column in present else pl.lit(None, declared.columns[column].dtype)).alias(name)
+        (pl.col(column) if column in present else pl.lit(None, _dtype(declared, column))).alias(name)
         for name, column in wanted.items()
     ]
+
+
+def _dtype(declared: Table, column: str) -> Any:
+    return declared.columns[column].dtype if column else INSTANT
 
 
 def _health_columns(item: Input) -> dict[str, str]:
@@ -207,4 +215,4 @@ def _freshness(number: int, item: Input) -> pl.Expr:
     if item.coverage:
         return pl.lit(1.0)
     limit_us = STALENESS[item.staleness].total_seconds() * 1e6
-    return (1.5 - _age(number).dt.total_microseconds() / limit_us).clip(0.5, 1.0)
+    return (1.5 - over(_age(number).dt.total_microseconds(), limit_us)).clip(0.5, 1.0)

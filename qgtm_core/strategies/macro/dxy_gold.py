@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from qgtm_core.strategies.helpers import clip_score, lin
+from qgtm_core.strategies.helpers import clip_score, lin, over
 from qgtm_core.strategies.spec import Cadence, Input, Strategy
 from qgtm_core.types import Reason, StrategyStatus
 
@@ -25,7 +25,7 @@ PARAMS: Mapping[str, Any] = {
 def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
     """Return the score, scaled by how negative the correlation is; GATE while it is not negative enough."""
     correlation = pl.col(f"gld_uup_corr_{params['rho_win']}")
-    strength = (correlation / params["rho_full"]).clip(0.0, 1.0)
+    strength = over(correlation, params["rho_full"]).clip(0.0, 1.0)
     trends = [w * lin(pl.col(f"uup_zchg_{k}"), params["z0"]) for k, w in zip(params["k"], params["w"], strict=True)]
     return panel.select(
         score=clip_score(-strength * sum(trends[1:], start=trends[0])),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from qgtm_core.strategies.helpers import over
 from qgtm_core.strategies.replay import by_leg, flat, windows
 from qgtm_core.strategies.spec import Cadence, Input, Strategy
 from qgtm_core.types import StrategyStatus
@@ -26,8 +27,8 @@ PARAMS: Mapping[str, Any] = {
 
 def trigger(rank: pl.Expr, fall: pl.Expr, params: Mapping[str, Any]) -> pl.Expr:
     """Strength of a stress event in [0, 1]; 0 without one, null where an input is null."""
-    by_rank = ((rank - params["pr_min"]) / (1.0 - params["pr_min"])).clip(0.0, 1.0)
-    by_fall = (-fall / params["ret_full"]).clip(0.0, 1.0)
+    by_rank = over(rank - params["pr_min"], 1.0 - params["pr_min"]).clip(0.0, 1.0)
+    by_fall = over(-fall, params["ret_full"]).clip(0.0, 1.0)
     strength = params["w"][0] * by_rank + params["w"][1] * by_fall
     event = (rank >= params["pr_min"]) & (fall <= params["ret_max"])
     return pl.when(event).then(strength).when(event.is_not_null()).then(0.0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from qgtm_core.strategies.helpers import over
 from qgtm_core.strategies.replay import buffered, by_leg, flat
 from qgtm_core.strategies.spec import Cadence, Input, Strategy
 from qgtm_core.types import StrategyStatus
@@ -30,8 +31,8 @@ def unbuffered(params: Mapping[str, Any]) -> pl.Expr:
         (pl.col(f"ewmac_{fast}_{slow}") * scalar).clip(-cap, cap)
         for (fast, slow), scalar in zip(params["speeds"], params["scalars"], strict=True)
     ]
-    mean = pl.sum_horizontal(forecasts, ignore_nulls=False) / len(forecasts)
-    return (mean * float(params["fdm"])).clip(-cap, cap) / cap
+    mean = over(pl.sum_horizontal(forecasts, ignore_nulls=False), len(forecasts))
+    return over((mean * float(params["fdm"])).clip(-cap, cap), cap)
 
 
 def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
