@@ -22,7 +22,7 @@ QUARANTINE_SCHEMA = {
 
 CONTRACT = tuple(ROW_CONTRACT)
 KNOWN_AHEAD = frozenset({"festivals", "margins"})  # the day is known before it comes
-COT_TOLERANCE = 5  # contracts; each delta-adjusted leg of the combined report is rounded on its own
+COMBINED_ROUNDING = 5  # contracts; each delta-adjusted leg of the combined report is rounded on its own
 COMPETING_VINTAGE = 1000  # added to the revision of a second copy, so that key and revision stay unique
 PRICE_TOLERANCE = 1e-6  # relative; split and dividend factors leave rounding behind
 GPR_SERIES = {
@@ -160,9 +160,9 @@ def _bar_problems() -> Iterator[Problem]:
 
 def _cot_problems() -> Iterator[Problem]:
     """Open interest is the sum of one side and the spreads over all traders; checked where all legs are given."""
+    combined = pl.col("report_type").str.ends_with("combined")
+    allowed = pl.when(combined).then(COMBINED_ROUNDING).otherwise(0)
     for side in ("long", "short"):
-        total = pl.sum_horizontal(
-            [pl.col(f"{leg}_{side}") for leg in _LEGS] + [pl.col(c) for c in _SPREADS], ignore_nulls=False
-        )
-        off = (total - pl.col("open_interest")).abs() > COT_TOLERANCE
+        legs = [pl.col(f"{leg}_{side}") for leg in _LEGS] + [pl.col(name) for name in _SPREADS]
+        off = (pl.sum_horizontal(legs, ignore_nulls=False) - pl.col("open_interest")).abs() > allowed
         yield off.fill_null(value=False), "open_interest", f"is not the sum of {side} and spread positions"

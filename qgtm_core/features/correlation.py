@@ -16,7 +16,8 @@ WINDOW = 126  # returns
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, symbol_a, symbol_b), a before b, from the pair's first common bar on."""
-    pairs = [correlate(pit["prices"], a, b, sessions) for a, b in combinations(sorted(CORRELATED), 2)]
+    prices = pit["prices"].filter(pl.col("symbol").is_in(CORRELATED))
+    pairs = [correlate(prices, a, b, sessions) for a, b in combinations(sorted(CORRELATED), 2)]
     return pl.concat(pairs)
 
 

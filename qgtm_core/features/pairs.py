@@ -12,6 +12,7 @@ from qgtm_core.features.common import HEALTH, STAMPS, observe_pair
 from qgtm_core.schemas.features import PAIRS
 
 YEAR = 252  # common bars
+COMPILE_AFTER_ROWS = 500_000  # about a second of the plain filter
 COLUMNS = (
     "kalman_z",
     "kalman_slope",
@@ -22,21 +23,41 @@ COLUMNS = (
 )
 
 
+class HedgeFilter:
+    """The Kalman filter of one computation: plain at first, compiled once the rows are worth loading the compiler.
+
+    One live session filters some 20,000 rows; a long range with many revisions filters them again for each segment.
+    """
+
+    def __init__(self, compile_after_rows: int = COMPILE_AFTER_ROWS) -> None:
+        self.compile_after_rows = compile_after_rows
+        self.rows = 0
+
+    def run(self, bars: pl.DataFrame) -> stats.KalmanPath:
+        """Filter the log prices of `a` on those of `b`."""
+        log_y, log_x = bars["a"].log().to_numpy(), bars["b"].log().to_numpy()
+        self.rows += bars.height
+        return stats.kalman_hedge(log_y, log_x, compiled=self.rows > self.compile_after_rows)
+
+
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, pair) from the pair's first common bar on; `a` is y, the left leg, and `b` is x."""
-    return pl.concat(_pair(pit["prices"], y, x, sessions) for y, x in PAIRS)
+    hedge = HedgeFilter()
+
+    def features(bars: pl.DataFrame) -> pl.DataFrame:
+        return pair_features(bars, hedge.run(bars))
+
+    prices = pit["prices"].filter(pl.col("symbol").is_in({symbol for pair in PAIRS for symbol in pair}))
+    parts = []
+    for y, x in PAIRS:
+        rows = observe_pair(prices, y, x, sessions, features)
+        parts.append(rows.select("session", *HEALTH, *COLUMNS, pair=pl.lit(f"{y}/{x}"), y=pl.lit(y), x=pl.lit(x)))
+    return pl.concat(parts)
 
 
-def _pair(prices: pl.DataFrame, y: str, x: str, sessions: pl.DataFrame) -> pl.DataFrame:
-    rows = observe_pair(prices, y, x, sessions, pair_features)
-    return rows.select("session", *HEALTH, *COLUMNS, pair=pl.lit(f"{y}/{x}"), y=pl.lit(y), x=pl.lit(x))
-
-
-def pair_features(bars: pl.DataFrame) -> pl.DataFrame:
-    """Features of each common bar from the common bars up to it; the filter runs from the first one."""
+def pair_features(bars: pl.DataFrame, path: stats.KalmanPath) -> pl.DataFrame:
+    """Features of each common bar from the common bars up to it; the filter ran from the first one."""
     bars = bars.with_columns(_ratio=(pl.col("a") / pl.col("b")).log())
-    log_y, log_x = bars["a"].log().to_numpy(), bars["b"].log().to_numpy()
-    path = stats.kalman_hedge(log_y, log_x)
     slope, ratio = pl.col("kalman_slope"), pl.col("_ratio")
     bars = bars.with_columns(
         pl.Series("kalman_z", path.innovation / np.sqrt(path.variance)), pl.Series("kalman_slope", path.slope)
