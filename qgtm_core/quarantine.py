@@ -152,7 +152,7 @@ def _time_problems(declared: Table) -> Iterator[Problem]:
 
 
 def _bar_problems() -> Iterator[Problem]:
-    low, high, close = pl.col("low"), pl.col("high"), pl.col("close")
+    low, high, close = (pl.col(name).fill_nan(None) for name in ("low", "high", "close"))
     yield (high < low * (1 - PRICE_TOLERANCE)).fill_null(value=False), "high", "is below low"
     yield (close > high * (1 + PRICE_TOLERANCE)).fill_null(value=False), "close", "is above high"
     yield (close < low * (1 - PRICE_TOLERANCE)).fill_null(value=False), "close", "is below low"

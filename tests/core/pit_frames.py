@@ -104,8 +104,7 @@ def positioning(seed: int = 3, share: float = 0.0) -> pl.DataFrame:
         n = len(tuesdays)
         event = pl.col("event_date").cast(pl.Datetime("us"))
         parts.append(
-            pl.DataFrame({"event_date": tuesdays})
-            .with_columns(
+            pl.DataFrame({"event_date": tuesdays}).with_columns(
                 event_at=event.dt.replace_time_zone("UTC"),
                 available_at=(event + pl.duration(days=3, hours=20, minutes=35)).dt.replace_time_zone("UTC"),
                 cftc_code=pl.lit(code),
