@@ -81,7 +81,7 @@ def build_panel(strategy: Strategy, features: Mapping[str, pl.DataFrame], days: 
 
     `reason` is null where every input is usable; only there the values are not null. `freshness` in [0.5, 1] is that
     of the stalest input; `event_at` and `available_at` are the newest among the inputs.
-    Raises InvariantError when an input row was not known at the decision.
+    Raises InvariantError when an input row was not known at the decision and DataError on a key that occurs twice.
     """
     legs = legs_of(strategy)
     panel = days.join(_leg_frame(legs), how="cross", maintain_order="left_right")
@@ -108,7 +108,10 @@ def _join(
     )
     if declared.key == _WIDE_KEY:
         return _join_wide(panel, cut, legs)
-    return panel.join(cut, on=list(declared.key), how="left", maintain_order="left")
+    joined = panel.join(cut, on=list(declared.key), how="left", maintain_order="left")
+    if joined.height != panel.height:
+        raise DataError(f"features/{table}", "a key occurs more than once", column=declared.key[-1])
+    return joined
 
 
 @lru_cache(maxsize=1024)

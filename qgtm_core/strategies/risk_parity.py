@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
-_MAX_STEPS = 100
 _TOLERANCE = 1e-12  # on the gradient, in units where it is of order one
 
 
@@ -18,18 +17,19 @@ def inverse_volatility(volatility: Vector) -> Vector:
     return np.asarray(np.divide(raw, total, out=np.zeros_like(raw), where=total > 0.0))
 
 
-def equal_risk_contribution(covariance: Vector) -> Vector:
+def equal_risk_contribution(covariance: Vector, max_steps: int = 100) -> Vector:
     """Return the weights w, summing to one, with w_i (Cov w)_i equal for all i.
 
     Newton's method on min y'Cov y / 2 - sum(ln y) / n, which is strictly convex on y > 0, then w = y / sum(y).
-    `covariance` is (n, n). NaN when it is not positive definite: pairwise correlations need not fit together.
+    `covariance` is (n, n). NaN when it is not positive definite (pairwise correlations need not fit together) or when
+    `max_steps` are not enough; ten usually are.
     """
     n = covariance.shape[0]
     unsolved = np.full(n, np.nan)
     if float(np.linalg.eigvalsh(covariance)[0]) <= 0.0:
         return unsolved
     y = 1.0 / np.sqrt(np.diag(covariance) * n)
-    for _ in range(_MAX_STEPS):
+    for _ in range(max_steps):
         gradient = covariance @ y - 1.0 / (n * y)
         if float(np.abs(gradient * y).max()) < _TOLERANCE:
             return np.asarray(y / y.sum())

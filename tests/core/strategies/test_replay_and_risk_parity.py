@@ -92,6 +92,12 @@ def test_equal_risk_is_unknown_for_correlations_that_do_not_fit_together() -> No
     assert np.isnan(equal_risk_contribution(impossible)).all()
 
 
+def test_equal_risk_is_unknown_when_the_steps_run_out() -> None:
+    covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    assert np.isfinite(equal_risk_contribution(covariance, max_steps=20)).all()
+    assert np.isnan(equal_risk_contribution(covariance, max_steps=1)).all()
+
+
 def test_inverse_volatility_ignores_what_it_does_not_know() -> None:
     weights = inverse_volatility(np.array([[0.1, 0.2, math.nan], [math.nan, math.nan, 0.0]]))
     np.testing.assert_allclose(weights, [[2 / 3, 1 / 3, 0.0], [0.0, 0.0, 0.0]])

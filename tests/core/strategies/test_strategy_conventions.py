@@ -149,6 +149,11 @@ def test_a_day_without_a_session_is_refused() -> None:
         evaluate(GOLD, features_of(GOLD, DAY), sunday)
 
 
+def test_a_feature_key_that_occurs_twice_is_refused() -> None:
+    with pytest.raises(DataError, match=r"features/macro.*more than once"):
+        broken(GOLD, lambda f: pl.concat([f, f]))
+
+
 def test_the_decision_time_asked_for_wins_over_the_calendar() -> None:
     earlier = asked(DAY).with_columns(pl.col("decided_at") - dt.timedelta(hours=1))
     out = evaluate(GOLD, features_of(GOLD, DAY), earlier)
