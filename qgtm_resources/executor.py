@@ -18,6 +18,7 @@ from qgtm_core.errors import InvariantError, TransientError, UnknownOutcome
 from qgtm_core.execution.lifecycle import after_fills
 from qgtm_core.ports import Broker, Clock, Ledger
 from qgtm_core.types import BrokerOrder, Execution, Gate, OrderIntent, OrderState
+from qgtm_resources.clock import SystemClock
 
 DEADLINE_S = 20.0  # for the whole run
 LOOKUPS = 3  # "never seen" answers before an order may be sent again
@@ -105,7 +106,7 @@ class Executor:
         self,
         broker: Broker,
         ledger: Ledger,
-        clock: Clock,
+        clock: Clock | None = None,
         deadline_s: float = DEADLINE_S,
         *,
         gate: Callable[[], Gate] | None = None,
@@ -114,7 +115,7 @@ class Executor:
         on_progress: Callable[[str], None] | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self._broker, self._ledger, self._clock = broker, ledger, clock
+        self._broker, self._ledger, self._clock = broker, ledger, clock or SystemClock()
         self._deadline_s = deadline_s
         self._gate, self._reduce_only = gate, frozenset(reduce_only)
         self._updates = updates
@@ -122,8 +123,11 @@ class Executor:
         self._pace = pace or Pace()
         self._ends_at = 0.0
 
-    def run(self, intents: Sequence[OrderIntent], session: dt.date) -> ExecutionReport:
+    def run(
+        self, intents: Sequence[OrderIntent], session: dt.date, *, on_progress: Callable[[str], None] | None = None
+    ) -> ExecutionReport:
         """Carry out the intents of one session, and settle what earlier runs of it left in flight."""
+        self._say = on_progress or self._say
         started = self._pace.monotonic()
         self._ends_at = started + self._deadline_s
         stored = self._ledger.save_intents(intents)

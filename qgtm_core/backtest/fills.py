@@ -179,11 +179,10 @@ def _shares_within_limit(intent: OrderIntent, market: _Conditions, y_vol: float)
     if room < 0.0:
         return 0
     whole_order = int(intent.quantity_shares)
-    if y_vol == 0.0:
-        return whole_order
-    shares = market.adv_shares * (room / y_vol) ** 2
     # Tolerance: a limit set exactly at the modelled price must admit the whole order despite rounding.
-    return whole_order if shares >= whole_order else int(shares * (1.0 + 1e-9))
+    if y_vol * math.sqrt(whole_order / market.adv_shares) <= room * (1.0 + 1e-9):
+        return whole_order
+    return int(market.adv_shares * (room / y_vol) ** 2 * (1.0 + 1e-9))
 
 
 def _price(intent: OrderIntent, gross: float, quantity: int, model: FillModel) -> Decimal:

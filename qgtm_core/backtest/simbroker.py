@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left, insort_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from qgtm_core import calendar
@@ -148,14 +148,11 @@ class SimBroker:
         return self._orders.get(client_order_id)
 
     def open_orders(self) -> list[BrokerOrder]:
-        """Always empty in practice: orders fill or end at once."""
-        return [order for order in self._orders.values() if not order.state.final]
+        """Always empty: an order fills or ends at once."""
+        return []
 
     def cancel(self, client_order_id: str) -> None:
-        """Cancel an order that can still execute; a final or unknown one is left as it is."""
-        order = self._orders.get(client_order_id)
-        if order is not None and not order.state.final:
-            self._orders[client_order_id] = replace(order, state=OrderState.CANCELLED, reason="cancelled on request")
+        """Change nothing: no order can be open, and cancelling a final or unknown one is not an error."""
 
     def executions(self, after: dt.datetime | None = None) -> list[Execution]:
         """Fills since `after` (inclusive), oldest first."""

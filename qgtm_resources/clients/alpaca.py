@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -56,8 +55,8 @@ class AlpacaBroker:
             raise ConfigError(f"live trading is enabled, but {url} is not the live broker")
         from qgtm_resources.clients.alpaca_client import TimedClient
 
-        self.is_alpaca = host.endswith(ALPACA_DOMAIN)
-        self._data_url = data_url or (DATA_URL if self.is_alpaca else url)
+        self._alpaca = host.endswith(ALPACA_DOMAIN)
+        self._data_url = data_url or (DATA_URL if self._alpaca else url)
         self._client: TimedClient = TimedClient(key, secret, url, paper=not live, timeout_s=timeout_s)
         self._sleep = sleep
         self._client_ids: dict[str, str] = {}  # broker's order id to ours
@@ -152,10 +151,10 @@ class AlpacaBroker:
         params = {"symbols": ",".join(symbols)}
         if not params["symbols"]:
             return {}
-        if self.is_alpaca:
+        if self._alpaca:
             params["feed"] = "iex"  # the free plan's real-time feed
         rows = self._read("/stocks/quotes/latest", params, base_url=self._data_url)["quotes"]
-        basis = "quote" if self.is_alpaca else "close"
+        basis = "quote" if self._alpaca else "close"
         quotes = (wire.quote(symbol, row, basis) for symbol, row in rows.items())
         return {quote.symbol: quote for quote in quotes if quote is not None}
 
@@ -217,21 +216,3 @@ def _retry_after_s(error: APIError) -> float:
 def _brief(problem: Exception) -> str:
     """A network error in a few words, without addresses of objects."""
     return f"{type(problem).__name__}: {str(problem)[:160]}"
-
-
-def open_broker(
-    url: str,
-    key: str,
-    secret: str,
-    *,
-    session: dt.date | None = None,
-    live: bool = False,
-    cash_usd: Decimal | None = None,
-) -> AlpacaBroker:
-    """A broker for a session. A paper venue is told the session, and a new account's cash; Alpaca knows by itself."""
-    broker = AlpacaBroker(key, secret, url, live=live)
-    if session is not None and not broker.is_alpaca:
-        from qgtm_resources.venue.control import VenueControl
-
-        VenueControl(url, key, secret).move_session(session, cash_usd)
-    return broker

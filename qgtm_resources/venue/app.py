@@ -176,7 +176,7 @@ class Venue:
             await self.run("work_open", call)
         return JSONResponse({"account": call.account})
 
-    async def health(self, request: Request) -> Response:  # noqa: ARG002 - the shape of a handler
+    async def health(self, _request: Request) -> Response:
         """`GET /venue/health`: 200 as soon as the process answers; `ready` once the books are loaded."""
         return JSONResponse({"status": "ok", "ready": self.ready})
 
