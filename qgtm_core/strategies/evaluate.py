@@ -25,6 +25,8 @@ _SLOW = (Cadence.WEEKLY, Cadence.MONTHLY)
 
 
 _SEEN = ("event_at", "available_at")
+_VERDICT = [*VERDICT_COLUMNS]
+_HIDDEN = {*VERDICT_COLUMNS} - {"session", "symbol"}  # from the rule
 _SPEAKS = pl.col("reason").is_null()
 _USABLE = (pl.col("own_score").is_finite() & pl.col("own_quality").is_finite()).fill_null(value=False)
 _DEGENERATE = pl.when(~_USABLE).then(pl.lit(Reason.DEGENERATE.value))
@@ -54,7 +56,8 @@ def evaluate(
     Null score means no opinion: status is NO_SIGNAL, confidence 0 and `reason` says why. A strategy declared DEAD is
     silent (QUARANTINED) unless `include_quarantined`.
     """
-    asked = sessions.select("session", "decided_at").sort("session")
+    asked = sessions[["session", "decided_at"]]
+    asked = asked if asked["session"].is_sorted() else asked.sort("session")
     if asked.is_empty():
         return signal_table(strategy.id).empty()
     if strategy.status is StrategyStatus.DEAD and not include_quarantined:
@@ -63,7 +66,7 @@ def evaluate(
     panel = build_panel(strategy, features, days)
     opinions = _opinions(strategy, panel, days)
     if strategy.cadence in _SLOW:
-        opinions = _hold(opinions, _by_symbol(panel.select(VERDICT_COLUMNS), strategy), days)
+        opinions = _hold(opinions, _by_symbol(panel[_VERDICT], strategy), days)
     return _finish(strategy, asked, opinions)
 
 
@@ -86,10 +89,10 @@ def _opinions(strategy: Strategy, panel: pl.DataFrame, days: pl.DataFrame) -> pl
         computing = days.filter(pl.col("session") == pl.col("computed_on")).select("session")
         panel = panel.join(computing, on="session", how="semi", maintain_order="left")
     panel = _require_group(panel, strategy)
-    judged = strategy.rule(panel.drop("reason", "event_at", "available_at", "freshness"), strategy.params)
+    judged = strategy.rule(panel[[c for c in panel.columns if c not in _HIDDEN]], strategy.params)
     if judged.height != panel.height:
         raise InvariantError(f"{strategy.id}: the rule returned {judged.height} rows for {panel.height}")
-    rows = panel.select(VERDICT_COLUMNS).hstack(
+    rows = panel[_VERDICT].hstack(
         [judged[name].alias(f"own_{name}") for name in ("score", "quality", "reason") if name in judged.columns]
     )
     own_reason = ["own_reason"] if "own_reason" in rows.columns else []
@@ -99,7 +102,7 @@ def _opinions(strategy: Strategy, panel: pl.DataFrame, days: pl.DataFrame) -> pl
         raise InvariantError(
             f"{strategy.id}: score or quality out of range on {rows.filter('out_of_range')['session'][0]}"
         )
-    return _require_group(_by_symbol(rows.drop("out_of_range"), strategy), strategy)
+    return _require_group(_by_symbol(rows[[*_VERDICT, "score", "quality"]], strategy), strategy)
 
 
 def _by_symbol(rows: pl.DataFrame, strategy: Strategy) -> pl.DataFrame:
@@ -131,7 +134,7 @@ def _require_group(rows: pl.DataFrame, strategy: Strategy) -> pl.DataFrame:
 def _hold(opinions: pl.DataFrame, health: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
     """Repeat the newest computation on every session; an input missing or stale since then silences it."""
     today = health.select("session", "symbol", *(pl.col(c).alias(f"{c}_now") for c in ("reason", *_SEEN)))
-    held = today.join(days.select("session", "computed_on"), on="session", how="left", maintain_order="left").join(
+    held = today.join(days[["session", "computed_on"]], on="session", how="left", maintain_order="left").join(
         opinions.with_columns(known=pl.lit(value=True)),
         left_on=["computed_on", "symbol"],
         right_on=["session", "symbol"],
