@@ -6,18 +6,12 @@ Both listen on 127.0.0.1 only (a Unix socket's path may be too long on macOS) an
 
 from __future__ import annotations
 
-import grp
 import importlib.util
 import os
 import pwd
 import shutil
 import signal
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,13 +20,21 @@ import psycopg2
 import redis
 
 from qgtm_core.errors import ConfigError, TransientError
+from qgtm_resources.processes import (
+    UNPRIVILEGED_USER,
+    alive,
+    end,
+    is_program,
+    signal_and_wait,
+    spawn,
+    tail,
+    wait_until,
+)
 
 LOOPBACK = "127.0.0.1"
 POSTGRES_USER = "qgtm"
 START_SECONDS = 60.0  # recovery after a crash may take a while
-STOP_SECONDS = 20.0
 START_ATTEMPTS = 5  # a port found free may be taken by the time the server binds it
-UNPRIVILEGED_USER = "nobody"  # PostgreSQL refuses to run as root
 
 _POSTGRES_OPTIONS = {
     "listen_addresses": LOOPBACK,
@@ -98,7 +100,7 @@ def start_postgres(folder: Path, password: str, *, durable: bool = True) -> Serv
     programs = postgres_programs()
     data = folder / "data"
     if not (data / "PG_VERSION").exists():
-        _make_cluster(programs, folder, data, password)
+        _make_cluster(programs, folder, data, password, durable=durable)
     running = _adopt_postgres(data, password)
     if running is not None:
         return running
@@ -107,16 +109,16 @@ def start_postgres(folder: Path, password: str, *, durable: bool = True) -> Serv
         port = free_port()
         options = {**_POSTGRES_OPTIONS, "port": str(port), "fsync": "on" if durable else "off"}
         arguments = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
-        process = _spawn([str(programs / "postgres"), "-D", str(data), *arguments], log, unprivileged=True)
-        if _wait(partial(_postgres_answers, port, password), process.poll, START_SECONDS):
+        process = spawn([str(programs / "postgres"), "-D", str(data), *arguments], log, unprivileged=True)
+        if wait_until(partial(_postgres_answers, port, password), process.poll, START_SECONDS):
             return Server("postgres", postgres_url(port, password, "postgres"), port, process.pid)
-        _end(process)
-    raise TransientError(f"the embedded PostgreSQL does not start; its log is {log}: {_tail(log)}")
+        end(process)
+    raise TransientError(f"the embedded PostgreSQL does not start; its log is {log}: {tail(log)}")
 
 
 def stop_postgres(server: Server) -> None:
     """Ask for a fast shutdown (open transactions are rolled back) and wait for it."""
-    _signal_and_wait(server.pid, signal.SIGINT, signal.SIGQUIT)
+    signal_and_wait(server.pid, signal.SIGINT, signal.SIGQUIT)
 
 
 def create_database(url: str, name: str) -> bool:
@@ -137,7 +139,7 @@ def create_database(url: str, name: str) -> bool:
         connection.close()
 
 
-def _make_cluster(programs: Path, folder: Path, data: Path, password: str) -> None:
+def _make_cluster(programs: Path, folder: Path, data: Path, password: str, *, durable: bool) -> None:
     if data.exists():
         shutil.rmtree(data)  # left over from an initdb that was interrupted: it has no PG_VERSION
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,11 +154,12 @@ def _make_cluster(programs: Path, folder: Path, data: Path, password: str) -> No
     log = folder / "initdb.log"
     command = [str(programs / "initdb"), "-D", str(data), "-U", POSTGRES_USER, "--pwfile", str(secret)]
     # The password is random, so hashing it many times protects nothing and would slow every connection.
-    options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "-c", "scram_iterations=1"]
+    options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "-c", "scram_iterations=1"]
+    options += [] if durable else ["--no-sync"]
     try:
-        if _spawn([*command, *options], log, unprivileged=True).wait(timeout=START_SECONDS) != 0:
+        if spawn([*command, *options], log, unprivileged=True).wait(timeout=START_SECONDS) != 0:
             shutil.rmtree(data, ignore_errors=True)
-            raise ConfigError(f"the embedded PostgreSQL cannot make its data folder {data}: {_tail(log)}")
+            raise ConfigError(f"the embedded PostgreSQL cannot make its data folder {data}: {tail(log)}")
     finally:
         secret.unlink()
 
@@ -168,12 +171,12 @@ def _adopt_postgres(data: Path, password: str) -> Server | None:
         pid, port = int(lines[0]), int(lines[3])
     except (FileNotFoundError, IndexError, ValueError):
         return None
-    if not _is_program(pid, "postgres"):
+    if not is_program(pid, "postgres"):
         pid_file.unlink(missing_ok=True)  # the process died, and its number may belong to another one by now
         return None
-    if _wait(lambda: _postgres_answers(port, password), lambda: None if _alive(pid) else 1, START_SECONDS):
+    if wait_until(lambda: _postgres_answers(port, password), lambda: None if alive(pid) else 1, START_SECONDS):
         return Server("postgres", postgres_url(port, password, "postgres"), port, pid)
-    if _alive(pid):
+    if alive(pid):
         raise TransientError(f"the embedded PostgreSQL (process {pid}) runs on {data} but does not answer")
     return None
 
@@ -218,16 +221,16 @@ def start_valkey(folder: Path, password: str, previous: Server | None = None) ->
             f'bind {LOOPBACK}\nport {port}\nrequirepass {password}\nsave ""\nappendonly no\n'
             f'dir "{folder}"\nmaxmemory 256mb\nmaxmemory-policy allkeys-lru\n'
         )
-        process = _spawn([str(program), "-"], log, stdin=settings)  # not as arguments: they are public
-        if _wait(partial(_valkey_answers, port, password), process.poll, START_SECONDS):
+        process = spawn([str(program), "-"], log, stdin=settings)  # not as arguments: they are public
+        if wait_until(partial(_valkey_answers, port, password), process.poll, START_SECONDS):
             return Server("valkey", valkey_url(port, password), port, process.pid)
-        _end(process)
-    raise TransientError(f"the embedded Valkey does not start; its log is {log}: {_tail(log)}")
+        end(process)
+    raise TransientError(f"the embedded Valkey does not start; its log is {log}: {tail(log)}")
 
 
 def stop_valkey(server: Server) -> None:
     """Stop the server and wait for it."""
-    _signal_and_wait(server.pid, signal.SIGTERM, signal.SIGKILL)
+    signal_and_wait(server.pid, signal.SIGTERM, signal.SIGKILL)
 
 
 def _valkey_answers(port: int, password: str) -> bool:
@@ -240,7 +243,7 @@ def _valkey_answers(port: int, password: str) -> bool:
         client.close()
 
 
-# Processes
+# Wheels
 
 _NO_WHEEL = "no embedded {what} for this platform (package {wheel}); set {variable} to the address of a server"
 
@@ -249,110 +252,3 @@ def _package_folder(name: str) -> Path:
     # Without importing the package: that would make files outside QGTM_HOME and cost a tenth of a second.
     spec = importlib.util.find_spec(name)
     return Path("/nonexistent") if spec is None or spec.origin is None else Path(spec.origin).parent
-
-
-def _spawn(
-    command: Sequence[str], log: Path, *, unprivileged: bool = False, stdin: str | None = None
-) -> subprocess.Popen[bytes]:
-    """Start a server in a session of its own, so that Ctrl-C in the terminal does not reach it before us."""
-    command, user, group = _as_unprivileged(command) if unprivileged else (list(command), None, None)
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            cwd="/",
-            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
-            user=user,
-            group=group,
-            extra_groups=None if group is None else [],
-        )
-    if stdin is not None and process.stdin is not None:
-        process.stdin.write(stdin.encode())
-        process.stdin.close()
-    return process
-
-
-def _as_unprivileged(command: Sequence[str]) -> tuple[list[str], int | None, int | None]:
-    """Return the command, user and group that make it run as an ordinary user when we are root."""
-    if os.geteuid() != 0:
-        return list(command), None, None
-    user = pwd.getpwnam(UNPRIVILEGED_USER)
-    group = grp.getgrgid(user.pw_gid).gr_name
-    if all(_others_may_enter(Path(part)) for part in command if part.startswith("/")):
-        return list(command), user.pw_uid, user.pw_gid
-    # The folder lies somewhere only root may enter, such as /root. Rather than open that to everybody,
-    # let this one process pass.
-    setpriv = shutil.which("setpriv")
-    if setpriv is None or sys.platform != "linux":
-        raise ConfigError(
-            "PostgreSQL does not run as root and other users cannot enter this folder; "
-            "work as an ordinary user, move the project, or set QGTM_POSTGRES_URL"
-        )
-    capability = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-    identity = [f"--reuid={UNPRIVILEGED_USER}", f"--regid={group}", "--clear-groups"]
-    return [setpriv, *identity, *capability, "--", *command], None, None
-
-
-def _others_may_enter(path: Path) -> bool:
-    return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents if parent.exists())
-
-
-def _wait(ready: Callable[[], bool], ended: Callable[[], int | None], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if ended() is not None:
-            return False
-        if ready():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.kill()
-    process.wait(timeout=STOP_SECONDS)
-
-
-def _alive(pid: int) -> bool:
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # our own child would stay a zombie otherwise
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _is_program(pid: int, name: str) -> bool:
-    """True when the process runs and is the named program (its number may have been used again)."""
-    try:
-        return name in Path(f"/proc/{pid}/comm").read_text(encoding="utf-8")
-    except OSError:
-        if Path("/proc/self").exists():
-            return False
-    ps = shutil.which("ps")
-    if ps is None:
-        return _alive(pid)
-    answer = subprocess.run([ps, "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return name in answer.stdout
-
-
-def _signal_and_wait(pid: int, first: signal.Signals, last: signal.Signals) -> None:
-    for number in (first, last):
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            return
-        if _wait(lambda: not _alive(pid), lambda: None, STOP_SECONDS):
-            return
-
-
-def _tail(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    return " | ".join(lines[-3:])

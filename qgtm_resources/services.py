@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
+import psycopg2
 from pydantic import SecretStr
 
 from qgtm_core.errors import ConfigError, TransientError
+from qgtm_resources.embedded import create_database
 from qgtm_resources.keeper import ERROR_FILE, KEEPER_LOCK, USERS_LOCK, lock_file, read_state, try_lock
 from qgtm_resources.settings import Settings, plain_postgres_url, settings_environment
 
@@ -77,6 +79,8 @@ def services(settings: Settings, *, durable: bool = True) -> Iterator[Services]:
             postgres,
             _address(settings.redis_url, state, "valkey"),
         )
+        if settings.postgres_url is not None:
+            _ensure_dagster_database(postgres)
         prepare_dagster_home(settings)
         stack.enter_context(_environment(found.environment))
         yield found
@@ -91,6 +95,22 @@ def prepare_dagster_home(settings: Settings) -> None:
         fresh = target.with_suffix(f".{os.getpid()}.new")
         shutil.copyfile(source, fresh)
         fresh.replace(target)
+
+
+def _ensure_dagster_database(url: str) -> None:
+    """Dagster's own tables live beside ours on the same server, in a database named `dagster`."""
+    try:
+        create_database(url, "dagster")
+    except psycopg2.OperationalError as error:
+        raise TransientError(f"QGTM_POSTGRES_URL: the server does not answer: {_first_line(error)}") from None
+    except psycopg2.errors.InsufficientPrivilege:
+        raise ConfigError(
+            "QGTM_POSTGRES_URL: this user may not create the database `dagster`; create it once"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _wanted(settings: Settings) -> list[str]:

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
 
     venue_url: str | None = Field(None, description="Address of a paper venue; empty: our own, on loopback")
     venue_port: int = Field(0, ge=0, le=65535, description="Port of our own paper venue; 0: any free one")
+    venue_secret: SecretStr | None = Field(None, description="Secret of the paper venue; made up when it is our own")
     webserver_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster webserver")
 
     alpaca_key: SecretStr | None = Field(None, description="Alpaca paper key; empty: our own paper venue")
