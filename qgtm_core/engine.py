@@ -66,6 +66,7 @@ class Step:
 def open_session(state: BookState, view: SessionView, policy: Policy) -> Opened:
     """Mark the book at the decision's prices and ask the kill switch.
 
+    A state that this very session already opened gives the same answer again: a second run plans the same orders.
     A held symbol without a price makes the marks incomplete, which closes the gate (NO_NEW); it is valued at nothing
     rather than at a guess, and equity is then not used to judge losses.
     """
@@ -78,9 +79,10 @@ def open_session(state: BookState, view: SessionView, policy: Policy) -> Opened:
     value = np.where(held, shares * np.nan_to_num(view.mid), 0.0)
     equity = float(state.cash_usd) + float(value.sum())
     peak = max(equity, state.peak_equity_usd or equity) if complete else state.peak_equity_usd
+    before = state.previous_equity_usd if state.session == view.session else state.equity_usd
     gate = evaluate(
         equity if complete else None,
-        state.equity_usd if state.equity_usd is not None else equity,
+        before,
         peak,
         policy.kill,
         state.latched,
@@ -91,7 +93,8 @@ def open_session(state: BookState, view: SessionView, policy: Policy) -> Opened:
     opened = replace(
         state,
         session=view.session,
-        equity_usd=equity if complete else state.equity_usd,
+        equity_usd=equity if complete else before,
+        previous_equity_usd=before,
         peak_equity_usd=peak,
         latched=gate.tier if latched else state.latched,
         latched_reason=gate.reason if latched else state.latched_reason,
@@ -110,19 +113,18 @@ def approve_stage(opened: Opened, target_weight: Array, view: SessionView, polic
     return approve(view, target_weight, opened.shares, opened.equity_usd, opened.gate, policy.limits)
 
 
-def plan_stage(opened: Opened, approval: Approval, view: SessionView, policy: Policy) -> tuple[OrderIntent, ...]:
+def plan_stage(opened: Opened, approved_shares: Array, view: SessionView, policy: Policy) -> tuple[OrderIntent, ...]:
     """The orders to send; none while the gate is closed (flattening is an act of its own)."""
     if not opened.gate.open:
         return ()
-    return plan_orders(view, approval.approved_shares, opened.shares, opened.state.book, policy.routing)
+    return plan_orders(view, approved_shares, opened.shares, opened.state.book, policy.routing)
 
 
-def flatten_stage(opened: Opened, approval: Approval, view: SessionView, policy: Policy) -> tuple[OrderIntent, ...]:
+def flatten_stage(opened: Opened, view: SessionView, policy: Policy) -> tuple[OrderIntent, ...]:
     """The closing orders of a FLATTEN tier, and of no other."""
     if opened.gate.tier is not KillTier.FLATTEN:
         return ()
-    book = opened.state.book
-    return plan_orders(view, approval.approved_shares, opened.shares, book, policy.routing, attempt="flatten")
+    return plan_orders(view, -opened.shares, opened.shares, opened.state.book, policy.routing, attempt="flatten")
 
 
 def step_session(
@@ -132,7 +134,7 @@ def step_session(
     opened = open_session(_reset_by_policy(state, view, policy), view, policy)
     target = target_stage(opened, view, clusters, policy)
     approval = approve_stage(opened, target.target_weight, view, policy)
-    intents = plan_stage(opened, approval, view, policy) or flatten_stage(opened, approval, view, policy)
+    intents = plan_stage(opened, approval.approved_shares, view, policy) or flatten_stage(opened, view, policy)
     for intent in intents:
         broker.submit(intent)
     executions = tuple(broker.executions(after=view.decided_at))

@@ -57,6 +57,14 @@ class Feed(Protocol):
         """
         ...
 
+    def market_range(self, first: dt.date, last: dt.date) -> pl.DataFrame:
+        """`market` of many sessions at once, with a `session` column; for backtests."""
+        ...
+
+    def rejected(self, table: str) -> pl.DataFrame:
+        """Rows of a raw table that were set aside: `table, file, row, column, problem, key`."""
+        ...
+
 
 class Broker(Protocol):
     """One brokerage account. Every method may raise TransientError; `submit` may raise UnknownOutcome."""

@@ -221,7 +221,8 @@ class BookState:
     """What a book carries from one session to the next.
 
     Cash and quantities are Decimal so that a ledger round trip is exact. `equity_usd` and
-    `peak_equity_usd` are marked at the decision of `session`; null before the first session.
+    `peak_equity_usd` are marked at the decision of `session`, `previous_equity_usd` at the one before it; null
+    before the first session.
     """
 
     book: str
@@ -233,3 +234,4 @@ class BookState:
     latched: KillTier = KillTier.NORMAL
     latched_reason: str = ""
     latched_session: dt.date | None = None
+    previous_equity_usd: float | None = None

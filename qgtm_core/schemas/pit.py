@@ -15,7 +15,16 @@ def _same(name: str, raw: str, drop: tuple[str, ...] = ()) -> Table:
     """A PIT table with the columns of one raw table."""
     table = RAW_TABLES[raw]
     columns = {n: c for n, c in table.columns.items() if n not in drop}
-    return Table("pit", name, table.key, columns, table.description, versioned=True, publication=table.publication)
+    return Table(
+        "pit",
+        name,
+        table.key,
+        columns,
+        table.description,
+        versioned=True,
+        publication=table.publication,
+        first_delivery_sessions=table.first_delivery_sessions,
+    )
 
 
 _SERIES = {

@@ -29,8 +29,24 @@ def _text(*, nullable: bool = False) -> Column:
 _DAY = Column(pl.Date, "calendar day", nullable=False)
 
 
-def _raw(name: str, key: tuple[str, ...], columns: dict[str, Column], description: str, publication: str) -> Table:
-    return Table("raw", name, key, columns, description, versioned=True, publication=publication)
+def _raw(
+    name: str,
+    key: tuple[str, ...],
+    columns: dict[str, Column],
+    description: str,
+    publication: str,
+    first_delivery_sessions: int | None = None,
+) -> Table:
+    return Table(
+        "raw",
+        name,
+        key,
+        columns,
+        description,
+        versioned=True,
+        publication=publication,
+        first_delivery_sessions=first_delivery_sessions,
+    )
 
 
 RAW_TABLES: dict[str, Table] = {
@@ -69,6 +85,7 @@ RAW_TABLES: dict[str, Table] = {
             },
             "Intraday bars; event_at is the bar's start",
             "bar end + 5 s",
+            first_delivery_sessions=60,  # millions of bars: older ones are backfilled when wanted
         ),
         _raw(
             "decision_quotes",

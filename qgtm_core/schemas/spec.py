@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -49,7 +49,7 @@ class Table:
     description: str
     versioned: bool = False
     publication: str = ""  # availability rule, in words
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    first_delivery_sessions: int | None = None  # history the first delivery brings; null = all of it
 
     @property
     def dtypes(self) -> dict[str, Any]:

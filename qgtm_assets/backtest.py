@@ -1,0 +1,101 @@
+"""`backtest/*`: the same engine over a range of sessions, in one run. Broker and ledger are not needed here."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+import dagster as dg
+
+from qgtm_assets.delivery import column_schema
+from qgtm_assets.desk import CLUSTERS, TRADING, panel
+from qgtm_assets.partitions import SESSIONS, session_span
+from qgtm_core import calendar
+from qgtm_core.backtest.run import run_backtest
+from qgtm_core.policy import Policy
+from qgtm_core.schemas.results import FILLS_TABLE, METRICS_TABLE, SESSIONS_TABLE, STRATEGY_RETURNS_TABLE
+from qgtm_resources.pictures import as_markdown, equity_png
+from qgtm_resources.resources import DeskResource, FeedResource, WarehouseResource
+
+TABLES = (SESSIONS_TABLE, FILLS_TABLE, STRATEGY_RETURNS_TABLE, METRICS_TABLE)
+UPSTREAM = [
+    ["features", "prices"],
+    ["raw", "decision_quotes"],
+    ["pit", "prices"],
+    *(["signals", s.id] for s in TRADING),
+]
+
+
+class BacktestConfig(dg.Config):  # type: ignore[misc]
+    """What a backtest may vary; everything else is the house policy."""
+
+    start_cash_usd: str = "1000000"
+    annual_vol_target: float | None = None
+    allow_short: bool | None = None
+    simulated_reset_sessions: int = 5
+
+
+@dg.multi_asset(
+    name="backtest",
+    specs=[
+        dg.AssetSpec(
+            [table.group, table.name],
+            group_name="backtest",
+            description=table.description,
+            owners=["team:research"],
+            kinds={"polars", "duckdb"},
+            deps=UPSTREAM,
+            metadata={"partition_expr": "session", "dagster/column_schema": column_schema(table)},
+            partitions_def=SESSIONS,
+        )
+        for table in TABLES
+    ],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    pool="duckdb_research",
+)
+def backtest(
+    context: dg.AssetExecutionContext,
+    config: BacktestConfig,
+    warehouse: WarehouseResource,
+    desk: DeskResource,
+    feed: FeedResource,
+) -> Iterator[dg.MaterializeResult]:
+    """Loop `step_session` over the range, and judge every strategy on its own."""
+    first, last = session_span(context)
+    policy = policy_of(desk, config)
+    book = f"backtest-{policy.policy_hash}"
+    started = time.perf_counter()
+    views = panel(warehouse, desk, first, last)
+    market = feed.feed.market_range(first, last)
+    until = calendar.offset_session(last, 10)
+    prices = warehouse.read("pit", "prices", None, until, columns=["symbol", "event_date", "adj_close"])
+    loaded = time.perf_counter()
+    rows = run_backtest(
+        views, market, prices, CLUSTERS, policy, book=book, cash_usd=Decimal(config.start_cash_usd),
+        progress=lambda text, done, total: context.log.info(f"{text}: {done} of {total} sessions"),
+    )  # fmt: skip
+    computed = time.perf_counter()
+    picture = as_markdown(equity_png(rows.sessions, f"{desk.feed_label} {book}"), "equity curve")
+    figures = {"backtest": book, "load_s": loaded - started, "compute_s": computed - loaded, "resets": rows.resets}
+    for table in TABLES:
+        frame = getattr(rows, table.name)
+        span = (None, None) if table is METRICS_TABLE else (first, last)
+        warehouse.client.write(table, frame, *span, where={"book": book})
+        extra = {"equity": dg.MetadataValue.md(picture)} if table is SESSIONS_TABLE else {}
+        yield dg.MaterializeResult(
+            asset_key=[table.group, table.name], metadata={"rows": len(frame), **figures, **extra}
+        )
+
+
+def policy_of(desk: DeskResource, config: BacktestConfig) -> Policy:
+    """The house policy with what the backtest varies, and with simulated resets."""
+    house = desk.policy
+    portfolio = replace(
+        house.portfolio,
+        annual_vol_target=config.annual_vol_target or house.portfolio.annual_vol_target,
+        allow_short=house.portfolio.allow_short if config.allow_short is None else config.allow_short,
+    )
+    return replace(house, portfolio=portfolio, simulated_reset_sessions=config.simulated_reset_sessions)
+
+
+BACKTEST = [backtest]

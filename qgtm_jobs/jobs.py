@@ -1,0 +1,67 @@
+"""Jobs: verbs over selections of the graph. Every one runs in-process; nothing here decides."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from qgtm_assets.partitions import SESSIONS
+from qgtm_core.schemas.raw import RAW_TABLES
+
+_IN_PROCESS = dg.in_process_executor
+_QUOTES = dg.AssetSelection.assets(["raw", "decision_quotes"])
+_MARKET = dg.AssetSelection.groups("raw", "pit", "features")
+# no retries of any of the three mechanisms: a rebalance that failed is looked at by a person
+_ORDERS = {"dagster/priority": "10", "qgtm/orders": "yes", "dagster/max_retries": "0"}
+
+ingest = dg.define_asset_job(
+    "ingest",
+    selection=_MARKET - _QUOTES,
+    executor_def=_IN_PROCESS,
+    tags={"dagster/priority": "0"},
+    description="Raw, PIT and feature tables of a session, with their checks",
+)
+rebalance = dg.define_asset_job(
+    "rebalance",
+    selection=_QUOTES
+    | dg.AssetSelection.groups("signals", "portfolio", "risk", "execution", "tca")
+    | dg.AssetSelection.assets(["ops", "audit_head"]),
+    executor_def=_IN_PROCESS,
+    tags=_ORDERS,
+    description="From quotes and signals to fills and transaction cost, for the current session",
+)
+flatten = dg.define_asset_job(
+    "flatten",
+    selection=dg.AssetSelection.assets(["ops", "flatten"]),
+    executor_def=_IN_PROCESS,
+    tags={"dagster/priority": "100", "dagster/max_retries": "0"},
+    description="Cancel all orders and close all positions",
+)
+backtest = dg.define_asset_job(
+    "backtest",
+    selection=dg.AssetSelection.groups("backtest"),
+    executor_def=_IN_PROCESS,
+    partitions_def=SESSIONS,
+    tags={"dagster/priority": "-5"},
+    description="The engine over a range of sessions, in one run",
+)
+history = dg.define_asset_job(
+    "history",
+    selection=_MARKET | dg.AssetSelection.groups("signals"),
+    executor_def=_IN_PROCESS,
+    partitions_def=SESSIONS,
+    tags={"dagster/priority": "-5"},
+    description="Backfill of raw, PIT, features and signals over a range, in one run",
+)
+FEED_JOBS = {
+    name: dg.define_asset_job(
+        f"ingest_{name}",
+        selection=dg.AssetSelection.assets(["raw", name]),
+        executor_def=_IN_PROCESS,
+        partitions_def=SESSIONS,
+        tags={"dagster/priority": "0"},
+        description=f"raw/{name}: {table.publication}",
+    )
+    for name, table in RAW_TABLES.items()
+}
+LIVE_JOBS = [ingest, rebalance, flatten, history, *FEED_JOBS.values()]
+RESEARCH_JOBS = [backtest]
