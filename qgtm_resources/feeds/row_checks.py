@@ -6,7 +6,9 @@ import datetime as dt
 
 import polars as pl
 
+from qgtm_core import calendar
 from qgtm_core.schemas.spec import Table
+from qgtm_core.universe import INSTRUMENTS
 
 REJECTED = {
     "table": pl.String,
@@ -64,9 +66,9 @@ def _time_faults(table: Table) -> list[tuple[pl.Expr, str, pl.Expr]]:
         if table.name in _AHEAD:
             early &= pl.col(_AHEAD[table.name]) != "schedule"
         words = pl.format(
-            "future-dated: about {} but said to be known at {}",
-            _text(pl.col("event_at")),
-            _text(pl.col("available_at")),
+            "future-dated: about {} UTC but said to be known at {} UTC",
+            pl.col("event_at").dt.strftime("%Y-%m-%d %H:%M"),
+            pl.col("available_at").dt.strftime("%Y-%m-%d %H:%M"),
         )
         faults.append((early, day, words))
     return faults
@@ -78,11 +80,21 @@ def _bar_faults(table: Table, frame: pl.DataFrame) -> list[tuple[pl.Expr, str, p
     words = pl.format("high {} is below low {}", _text(pl.col("high")), _text(pl.col("low")))
     faults = [(pl.col("high") < pl.col("low"), "high", words)]
     if table.name == "bars_daily":
+        faults.append(_off_session())
         since = _lonely_since(frame)
         if since is not None:
             words = pl.format("future-dated: {} lies far behind the other bars", _text(pl.col("event_date")))
             faults.append((pl.col("event_date") >= since, "event_date", words))
     return faults
+
+
+def _off_session() -> tuple[pl.Expr, str, pl.Expr]:
+    """A bar of an instrument of the universe on a day without a session; indices may print on holidays."""
+    day = pl.col("event_date")
+    held = day.is_between(calendar.FIRST_SESSION, calendar.last_known_session())
+    closed = held & ~day.is_in(calendar.schedule()["session"].to_list())
+    listed = pl.col("symbol").is_in(list(INSTRUMENTS))
+    return closed & listed, "event_date", pl.format("{} is not a trading session", _text(day))
 
 
 def _lonely_since(frame: pl.DataFrame) -> dt.date | None:
