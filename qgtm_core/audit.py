@@ -96,7 +96,7 @@ def instant_text(at: dt.datetime) -> str:
 def decimal_text(number: Decimal) -> str:
     """A decimal without exponent or trailing zeros, so that 1.50 and 1.5 hash alike."""
     if not number.is_finite():
-        raise InvariantError(f"{number} cannot enter the audit log")
+        raise InvariantError(f"{number} has no canonical JSON")
     text = format(number, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
@@ -125,7 +125,7 @@ def _scalar(value: Any) -> str | int | float | bool | None:
         return value.isoformat()
     if value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise InvariantError(f"{value!r} ({type(value).__name__}) cannot enter the audit log")
+    raise InvariantError(f"{value!r} ({type(value).__name__}) has no canonical JSON")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine
 
+from qgtm_core.audit import canonical_json
 from qgtm_core.errors import ConfigError
 
 CONNECT_TIMEOUT_S = 5
@@ -27,6 +28,7 @@ def make_engine(url: str, *, pool_size: int = 2, max_overflow: int = 3, **option
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_pre_ping=True,
+        json_serializer=canonical_json,  # decimals and instants as strings, NaN refused
         pool_timeout=CONNECT_TIMEOUT_S,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": OPTIONS},
         **options,

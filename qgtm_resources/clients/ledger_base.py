@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from sqlalchemy import Connection, Select, func, insert, select
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from qgtm_core.audit import CompactRange, leaf_hash, leaf_text
@@ -81,6 +81,8 @@ def _translated() -> Iterator[None]:
         if error.connection_invalidated:
             raise TransientError(f"the ledger does not answer: {_first_line(error)}") from error
         raise InvariantError(f"the ledger refused: {_first_line(error)}") from error
+    except StatementError as error:  # a value that could not even be sent
+        raise InvariantError(f"the ledger refused: {error.orig}") from error
 
 
 def _first_line(error: SQLAlchemyError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from qgtm_core.audit import canonical_json
 from qgtm_core.errors import InvariantError
 from qgtm_core.execution.leaves import Leaf
 from qgtm_resources.clients.ledger_base import LedgerBase
@@ -77,7 +79,8 @@ class LedgerRecords(LedgerBase):
             insertion = insert(PLANS).values(**row, at=at).on_conflict_do_nothing().returning(PLANS.c.kind)
             if transaction.connection.execute(insertion).one_or_none() is not None:
                 transaction.leaves.append(Leaf("PLAN", correlation_id, at, row))
-                return body
+                plain: dict[str, Any] = json.loads(canonical_json(body))  # as a later call will return it
+                return plain
             key = (PLANS.c.book == book, PLANS.c.session == session, PLANS.c.kind == kind)
             stored: dict[str, Any] = transaction.connection.execute(select(PLANS.c.body).where(*key)).scalar_one()
             return stored

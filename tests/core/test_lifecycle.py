@@ -159,5 +159,5 @@ class OrderMachine(RuleBasedStateMachine):
             assert self.state not in {S.INTENT, S.SENDING, S.UNKNOWN, S.ACCEPTED, S.REJECTED}
 
 
-OrderMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+OrderMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 TestOrdersUnderLateAndRepeatedReports = OrderMachine.TestCase
