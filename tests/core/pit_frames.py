@@ -44,7 +44,7 @@ def revise(rows: pl.DataFrame, columns: Sequence[str], rng: np.random.Generator,
     again = rows.filter(pl.Series(rng.random(n) < share))
     m = again.height
     again = again.with_columns(
-        *(pl.col(name) * pl.Series(rng.uniform(0.97, 1.03, m)) for name in columns),
+        *((pl.col(name) * pl.Series(rng.uniform(0.97, 1.03, m))).cast(rows.schema[name]) for name in columns),
         available_at=pl.col("available_at") + pl.duration(days=pl.Series(rng.integers(0, 60, m))),
         revision=pl.lit(1, pl.Int32),
     )
