@@ -40,6 +40,9 @@ class Severity(StrEnum):
     CRITICAL = "CRITICAL"
 
 
+WORST_FIRST = (Severity.CRITICAL, Severity.MAJOR, Severity.MINOR)
+
+
 @dataclass(frozen=True, slots=True)
 class ReconcileLimits:
     """Tolerances and severity bounds (USD; `value_tolerance` is a fraction of the larger market value)."""
@@ -150,8 +153,7 @@ def reconcile(
         findings += _fills(ours, theirs)
         compared["fills"] = len(ours | theirs)
     breaks = _with_history(findings, previous_breaks, now, limits)
-    rank = {Severity.CRITICAL: 0, Severity.MAJOR: 1, Severity.MINOR: 2}
-    ordered = sorted(breaks, key=lambda each: (rank[each.severity], each.kind, each.key))
+    ordered = sorted(breaks, key=lambda each: (WORST_FIRST.index(each.severity), each.kind, each.key))
     return ReconciliationReport(now, tuple(ordered), compared)
 
 
