@@ -98,8 +98,10 @@ def segments(
     if sessions.is_empty():
         return
     days = sessions["session"]
-    breaks = break_sessions(frame, key, order)["session"].unique().sort()
-    cuts = {int(index) for index in days.search_sorted(breaks, side="left")}
+    cuts: set[int] = set()
+    if len(days) > 1:  # one session sees one history, however it came about
+        breaks = break_sessions(frame, key, order)["session"].unique().sort()
+        cuts = {int(index) for index in days.search_sorted(breaks, side="left")}
     edges = sorted({0, len(days), *cuts})
     for start, stop in pairwise(edges):
         yield sessions.slice(start, stop - start), as_of(frame, days[stop - 1], key)
@@ -147,18 +149,20 @@ def point_in_time(
     if sessions.is_empty():
         return observe(sessions, compute(frame.clear()), group)
     frame = cut(frame, sessions["session"][-1])
-    chunks = _chunks(frame, key, group, sessions["session"][0], order)
+    chunks = _chunks(frame, key, group, sessions, order)
     return pl.concat(
         observe(days, compute(view), group) for chunk in chunks for days, view in segments(chunk, key, sessions, order)
     )
 
 
 def _chunks(
-    frame: pl.DataFrame, key: Sequence[str], group: Sequence[str], first: dt.date, order: str
+    frame: pl.DataFrame, key: Sequence[str], group: Sequence[str], sessions: pl.DataFrame, order: str
 ) -> list[pl.DataFrame]:
-    """All steady groups in one frame, then one frame a group that was revised after `first`."""
-    revised = break_sessions(frame, key, order).filter(pl.col("session") > first)
-    if revised.is_empty() or not group:
+    """All steady groups in one frame, then one frame a group that was revised inside the range."""
+    if not group or sessions.height == 1:
+        return [frame]
+    revised = break_sessions(frame, key, order).filter(pl.col("session") > sessions["session"][0])
+    if revised.is_empty():
         return [frame]
     names = revised.select(group).unique(maintain_order=True)
     steady = frame.join(names, on=group, how="anti", maintain_order="left")

@@ -139,7 +139,9 @@ FEATURE_TABLES: dict[str, Table] = {
                 "month": Column(pl.Int8, nullable=False),
                 "covered": Column(pl.Boolean, note="festival dates known from 60 days back to 365 days ahead"),
                 "festivals_available_at": Column(INSTANT),
-                "sessions_to_lunar_new_year": Column(pl.Int32, "sessions", note="until the next one, 0 = today, at most 240"),
+                "sessions_to_lunar_new_year": Column(
+                    pl.Int32, "sessions", note="until the next one, 0 = today, at most 240"
+                ),
                 "sessions_since_lunar_new_year": Column(pl.Int32, "sessions", note="since the last one, at most 240"),
                 "sessions_to_diwali": Column(pl.Int32, "sessions"),
                 "sessions_to_akshaya_tritiya": Column(pl.Int32, "sessions"),

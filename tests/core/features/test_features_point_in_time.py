@@ -63,6 +63,14 @@ def test_a_range_equals_its_sessions_computed_one_at_a_time(table):
     assert_frame_equal(pl.concat(one_by_one), compute_features(table, tables(), days), check_exact=True)
 
 
+@pytest.mark.parametrize("table", FEATURES)
+def test_the_order_of_stored_rows_does_not_matter(table):
+    shuffled = {name: frame.sample(fraction=1.0, shuffle=True, seed=3) for name, frame in tables().items()}
+    days = pit_frames.days(dt.date(2016, 3, 1), dt.date(2016, 3, 18))
+    want = computed(table).join(days.select("session"), on="session", how="semi")
+    assert_frame_equal(compute_features(table, shuffled, days), want, check_exact=True)
+
+
 def test_a_revision_changes_the_features_from_the_session_that_learns_of_it():
     prices = pit_frames.prices(seed=5)
     day, known = dt.date(2016, 5, 2), dt.date(2016, 6, 1)
