@@ -33,10 +33,10 @@ class LedgerOrders(LedgerBase):
             once = {each.client_order_id: each for each in reversed(intents)}
             wanted = [each for each in intents if once[each.client_order_id] is each]
             insertion = insert(INTENTS).on_conflict_do_nothing().returning(INTENTS.c.client_order_id)
-            fresh = set(connection.execute(insertion.values([intent_row(each) for each in wanted])).scalars())
+            fresh = set(connection.execute(insertion, [intent_row(each) for each in wanted]).scalars())
             saved = [each for each in wanted if each.client_order_id in fresh]
             if saved:
-                connection.execute(insert(ORDERS).values([_order_row(each) for each in saved]))
+                connection.execute(insert(ORDERS), [_order_row(each) for each in saved])
             transaction.leaves.extend([leaves.intent_saved(each) for each in saved])
             found = connection.execute(select(INTENTS).where(INTENTS.c.client_order_id.in_(once)))
             stored = {row.client_order_id: intent_of(row) for row in found}
@@ -111,7 +111,7 @@ class LedgerOrders(LedgerBase):
             fresh = _new_fills(transaction.connection, executions)
             origin = {"book": book, "session": session, "origin": "EXTERNAL", "intent_id": None}
             if fresh:
-                transaction.connection.execute(insert(EXECUTIONS).values([execution_row(f) | origin for f in fresh]))
+                transaction.connection.execute(insert(EXECUTIONS), [execution_row(f) | origin for f in fresh])
             transaction.leaves.extend([leaves.fill_booked(fill, book, "", "EXTERNAL") for fill in fresh])
             return len(fresh)
 
@@ -232,14 +232,14 @@ class _Booking:
         """Send everything to the database."""
         connection = self.transaction.connection
         if self.fills:
-            connection.execute(insert(EXECUTIONS).values(self.fills))
+            connection.execute(insert(EXECUTIONS), self.fills)
         if self.events:
-            connection.execute(insert(ORDER_EVENTS).values(self.events))
+            connection.execute(insert(ORDER_EVENTS), self.events)
         if self.touched:
             rows = [_progress_row(key, self.orders[key]) for key in sorted(self.touched)]
-            upsert = insert(ORDERS).values(rows)
+            upsert = insert(ORDERS)
             changed = {name: upsert.excluded[name] for name in ("state", "filled_shares", "updated_at")}
-            connection.execute(upsert.on_conflict_do_update(index_elements=["client_order_id"], set_=changed))
+            connection.execute(upsert.on_conflict_do_update(index_elements=["client_order_id"], set_=changed), rows)
 
 
 def _progress_row(client_order_id: str, order: _Progress) -> dict[str, Any]:
