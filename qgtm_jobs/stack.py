@@ -17,6 +17,7 @@ from qgtm_resources.embedded import LOOPBACK, free_port, port_in_use
 from qgtm_resources.services import Services
 from qgtm_resources.settings import Settings
 
+CODE_SERVERS = ("live", "research")  # attributes of definitions.py
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -35,7 +36,7 @@ def build_stack(running: Services, *, started_at: float) -> Stack:
     if port_in_use(settings.webserver_port):
         raise ConfigError(f"port {settings.webserver_port} is in use; set QGTM_WEBSERVER_PORT to another one")
     venue = _venue(settings)
-    ports = {"live": free_port(), "research": free_port()}
+    ports = {name: free_port() for name in CODE_SERVERS}
     workspace = settings.dagster_home / "workspace.yaml"
     workspace.write_text(_workspace_text(ports), encoding="utf-8")
     environment = {**running.environment, **(venue.environment if venue else {})}
@@ -88,6 +89,7 @@ def _daemon(workspace: Path, running: Services, started_at: float) -> ProcessSpe
         "daemon",
         [sys.executable, "-m", "dagster._daemon", "run", "--workspace", str(workspace)],
         lambda: _daemon_beats(running.environment, started_at),
+        after=CODE_SERVERS,
     )
 
 
@@ -101,6 +103,7 @@ def _webserver(workspace: Path, port: int) -> ProcessSpec:
         ],
         lambda: answers(f"{url}/server_info"),
         url=url,
+        after=CODE_SERVERS,
     )
 
 

@@ -36,6 +36,7 @@ class ProcessSpec:
     ready: Callable[[], bool]
     url: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ()  # processes that must answer before this one is started for the first time
 
 
 @dataclass
@@ -99,8 +100,9 @@ class Supervisor:
         while time.monotonic() < deadline and not self._stopping.is_set() and not self.given_up:
             self.tick()
             for child in self._children:
-                if child.process is not None and not child.answered:
-                    child.answered = child.spec.ready()
+                if child.process is not None and not child.answered and child.spec.ready():
+                    child.answered = True
+                    self.say("up", f"{child.spec.name} answers")
             if all(child.answered for child in self._children):
                 return []
             self._stopping.wait(POLL_S)
@@ -123,7 +125,7 @@ class Supervisor:
             if child.process is not None and child.process.poll() is not None:
                 self._note_end(child, now)
                 changed = True
-            if child.process is None and not child.given_up and now >= child.start_after:
+            if child.process is None and not child.given_up and now >= child.start_after and self._may_start(child):
                 self._start(child, now)
                 changed = True
         if changed:
@@ -160,6 +162,9 @@ class Supervisor:
                 self._log.write(f"{stamp} {name:<10} {line}\n")
                 self._log.flush()
             self._report(name, line)
+
+    def _may_start(self, child: _Child) -> bool:
+        return all(other.answered for other in self._children if other.spec.name in child.spec.after)
 
     def _start(self, child: _Child, now: float) -> None:
         child.process = subprocess.Popen(

@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
+
+import psycopg2
 
 from qgtm_core.errors import QgtmError
 from qgtm_resources.embedded import Server, create_database, start_postgres, start_valkey, stop_postgres, stop_valkey
@@ -104,7 +107,7 @@ def keep(folder: Path, wanted: Sequence[str], *, durable: bool = True) -> int:
             os._exit(0)  # the lock goes on with the child, which belongs to no user and so outlives the first one
         try:
             servers = _start(folder, wanted, durable=durable)
-        except QgtmError as error:
+        except (QgtmError, OSError, subprocess.SubprocessError, psycopg2.Error) as error:
             (folder / ERROR_FILE).write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
             return 1
         while not stopping and not try_lock(users, fcntl.LOCK_EX):

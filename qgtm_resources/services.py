@@ -29,6 +29,7 @@ from qgtm_resources.settings import Settings, plain_postgres_url, settings_envir
 
 START_SECONDS = 90.0
 STOP_SECONDS = 45.0
+START_ATTEMPTS = 3  # of a keeper that ends without a word
 _PROJECT = Path(__file__).resolve().parent.parent
 
 # What makes range runs cheap: one row for all planned partitions, and events written in batches.
@@ -155,8 +156,8 @@ def _make_private_folder(folder: Path) -> None:
 def _ready_state(folder: Path, wanted: list[str], durable: bool) -> dict[str, Any]:
     """Return the state of the running keeper, after starting one if there is none."""
     deadline = time.monotonic() + START_SECONDS
-    started = False
-    while time.monotonic() < deadline:
+    started = 0
+    while time.monotonic() < deadline and started <= START_ATTEMPTS:
         if _keeper_runs(folder):
             state = read_state(folder)
             if state.get("ready"):
@@ -166,9 +167,9 @@ def _ready_state(folder: Path, wanted: list[str], durable: bool) -> dict[str, An
         else:
             (folder / ERROR_FILE).unlink(missing_ok=True)
             _start_keeper(folder, wanted, durable)
-            started = True
+            started += 1
         time.sleep(0.05)
-    raise TransientError(f"the embedded servers of {folder.parent} did not start in {START_SECONDS:.0f} s")
+    raise TransientError(f"the embedded servers of {folder.parent} did not start; see {folder / 'keeper.log'}")
 
 
 def _keeper_runs(folder: Path) -> bool:
