@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import lru_cache
+from typing import Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pandas.tseries.holiday import USFederalHolidayCalendar  # exchange_calendars has loaded pandas already
 
 from qgtm_core import calendar
@@ -58,6 +61,11 @@ def federal_holidays() -> tuple[dt.date, ...]:
     return tuple(stamp.date() for stamp in found)
 
 
+@lru_cache(maxsize=1)
+def _holidays() -> NDArray[np.datetime64]:
+    return np.array(federal_holidays(), dtype="datetime64[D]")
+
+
 def at(day: pl.Expr, hour: int, minute: int = 0, zone: str = NEW_YORK) -> pl.Expr:
     """The instant of a wall-clock time on a day in a zone, UTC."""
     local = day.dt.combine(dt.time(hour, minute), time_unit="us").dt.replace_time_zone(zone)
@@ -65,8 +73,15 @@ def at(day: pl.Expr, hour: int, minute: int = 0, zone: str = NEW_YORK) -> pl.Exp
 
 
 def business_day(day: pl.Expr, by: int) -> pl.Expr:
-    """The federal business day `by` days later; 0 rolls a holiday or weekend forward."""
-    return day.dt.add_business_days(by, holidays=federal_holidays(), roll="forward" if by == 0 else "backward")
+    """The federal business day `by` days later; 0 rolls a holiday or weekend forward. Null stays null."""
+
+    def shifted(days: pl.Series) -> pl.Series:
+        # polars' own add_business_days repeats the list of holidays for each row of a lazy frame: a gigabyte a column
+        roll: Literal["forward", "backward"] = "forward" if by == 0 else "backward"
+        moved = np.busday_offset(days.to_numpy().astype("datetime64[D]"), by, roll=roll, holidays=_holidays())
+        return pl.Series(days.name, moved, dtype=pl.Date)
+
+    return day.map_batches(shifted, return_dtype=pl.Date)
 
 
 def week_monday(day: pl.Expr, weeks: int = 0) -> pl.Expr:

@@ -78,7 +78,8 @@ def scan(folder: Path, layout: FileLayout) -> pl.LazyFrame | None:
                 remedy="write the column with the right type",
             )
         columns.append(pl.col(name).cast(_TARGETS[want.kind]).alias(want.column))
-    return pl.scan_parquet(path).with_row_index(ROW).select(pl.col(ROW).cast(pl.Int64), *columns)
+    # The reader counts the rows itself, so that a filter still reaches it and not the whole file is read
+    return pl.scan_parquet(path, row_index_name=ROW).select(pl.col(ROW).cast(pl.Int64), *columns)
 
 
 def collect(frame: pl.LazyFrame, file: str) -> pl.DataFrame:

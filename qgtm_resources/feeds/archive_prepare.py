@@ -89,10 +89,12 @@ def with_level_vintages(macro_rows: pl.DataFrame, vintages: pl.DataFrame) -> pl.
     """Order the versions of each level by vintage: the oldest keeps the release instant, later ones their own day.
 
     `macro_rows` are prepared macro rows (the newest vintage), `vintages` the rows of `macro_vintages` prepared.
-    A vintage that repeats the value before it is not a revision. Of a key without other vintages nothing changes.
+    A vintage that repeats the value before it is not a revision. Of a key without other vintages, or whose own vintage
+    is not known, nothing changes.
     """
     key = ["series_id", "event_date"]
-    levels = vintages.filter(pl.col("measure") == "level").join(macro_rows.select(key), on=key, how="semi")
+    ordered = macro_rows.filter(pl.col("vintage_date").is_not_null())
+    levels = vintages.filter(pl.col("measure") == "level").join(ordered.select(key), on=key, how="semi")
     revised = macro_rows.join(levels.select(key).unique(), on=key, how="semi")
     published = revised.select(*key, "release_basis", published="available_at", happened="event_at")
     versions = (

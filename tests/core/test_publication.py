@@ -166,6 +166,13 @@ def test_business_days_are_neither_weekends_nor_federal_holidays(day: dt.date) -
         assert found not in publication.federal_holidays()
 
 
+def test_a_day_that_is_not_known_has_no_business_day() -> None:
+    days = pl.DataFrame({"day": [None, D(2024, 7, 3)]}, schema={"day": pl.Date})
+    for frame in (days, days.lazy()):
+        moved = frame.lazy().select(publication.business_day(pl.col("day"), 1)).collect().to_series()
+        assert moved.to_list() == [None, D(2024, 7, 5)]
+
+
 def test_festival_dates_are_the_published_ones() -> None:
     known = {
         "lunar_new_year": [D(2000, 2, 5), D(2024, 2, 10), D(2026, 2, 17), D(2027, 2, 6), D(2028, 1, 26)],

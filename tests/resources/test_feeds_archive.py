@@ -127,6 +127,14 @@ def test_a_first_release_comes_before_its_revisions_and_repeated_values_are_no_r
     assert feed.rows("macro_vintages", *EVER)["measure"].unique().to_list() == ["level"]
 
 
+def test_a_value_of_unknown_vintage_cannot_be_ordered_among_the_others(tmp_path: Path) -> None:
+    day = D(2024, 5, 1)
+    write(tmp_path, "macro", _macro(("UNRATE", day, 4.1, D(2024, 6, 7), "observed", None)))
+    vintage = {"series_id": ["UNRATE"], "date": [day], "vintage_date": [D(2025, 12, 11)], "measure": ["level"]}
+    write(tmp_path, "macro_vintages", pl.DataFrame({**vintage, "value": [4.0]}))
+    assert ArchiveFeed(tmp_path).rows("macro", *EVER).select("revision", "value").rows() == [(0, 4.1)]
+
+
 def test_inflation_vintages_keep_their_measure(tmp_path: Path) -> None:
     vintage = pl.DataFrame(
         {
