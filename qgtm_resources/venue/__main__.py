@@ -15,6 +15,7 @@ from qgtm_resources.venue.server import run_venue, write_whole
 
 if TYPE_CHECKING:
     from qgtm_core.ports import Feed
+    from qgtm_resources.venue.books import Terms
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -30,8 +31,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--feed", default=env("QGTM_FEED", "simulated"), choices=("simulated", "archive", "live"))
     parser.add_argument("--archive", type=Path, default=Path(env("QGTM_ARCHIVE", "")) if env("QGTM_ARCHIVE") else None)
     parser.add_argument("--seed", type=int, default=int(env("QGTM_SEED", "7")))
-    parser.add_argument("--last-session", type=dt.date.fromisoformat, default=env("QGTM_LAST_SESSION") or None)
-    parser.add_argument("--starting-cash", type=Decimal, default=Decimal(env("QGTM_STARTING_CASH", "1000000")))
+    parser.add_argument("--last-session", type=dt.date.fromisoformat, help="last session of the simulated market")
+    parser.add_argument("--years", type=int, default=int(env("QGTM_YEARS", "10")))
+    parser.add_argument("--starting-cash", type=Decimal, default=Decimal(env("QGTM_START_CASH_USD", "1000000")))
     options = parser.parse_args(arguments)
     if not options.postgres_url:
         raise ConfigError("the paper venue needs PostgreSQL: set QGTM_POSTGRES_URL or --postgres-url")
@@ -46,13 +48,23 @@ def main(arguments: list[str] | None = None) -> None:
     secret = options.secret or secrets.token_hex(16)
     if not options.secret:
         beside = options.port_file.with_name(options.port_file.name + ".secret")
-        beside.touch(mode=0o600)
-        write_whole(beside, secret)
+        write_whole(beside, secret, mode=0o600)
 
     def open_feed() -> Feed:
-        from qgtm_resources.feeds.factory import open_feed as open_active
+        from qgtm_resources.feeds.factory import open_feed as open_active  # seconds to import: after the port is open
 
-        return open_active(options.feed, archive=options.archive, seed=options.seed, last_session=options.last_session)
+        return open_active(
+            options.feed,
+            archive=options.archive,
+            seed=options.seed,
+            last_session=options.last_session,
+            years=options.years,
+        )
+
+    def terms() -> Terms:
+        from qgtm_resources.venue.books import Terms  # as above
+
+        return Terms(starting_cash_usd=options.starting_cash)
 
     from qgtm_resources.clients.database import database_url
 
@@ -62,6 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
         secret,
         port=options.port,
         port_file=options.port_file,
+        terms=terms,
     )
 
 

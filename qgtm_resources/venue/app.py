@@ -56,7 +56,9 @@ class Venue:
     so the process answers `/venue/health` at once.
     """
 
-    def __init__(self, open_feed: Callable[[], Feed], engine: sa.Engine, secret: str, terms: Terms | None) -> None:
+    def __init__(
+        self, open_feed: Callable[[], Feed], engine: sa.Engine, secret: str, terms: Callable[[], Terms] | None
+    ) -> None:
         self._open_feed, self._engine, self._secret, self._terms = open_feed, engine, secret, terms
         self._api: Api | None = None
         self._loading = threading.Lock()
@@ -74,7 +76,7 @@ class Venue:
             if self._api is None:
                 from qgtm_resources.venue.api import Api
 
-                api = Api(self._open_feed, self._engine, self._terms)
+                api = Api(self._open_feed, self._engine, self._terms() if self._terms is not None else None)
                 api.recover()
                 self._api = api
             return self._api
@@ -199,7 +201,7 @@ def _json(reply: Reply) -> Response:
 
 
 def create_app(
-    feed: Feed | Callable[[], Feed], engine: sa.Engine, secret: str, terms: Terms | None = None
+    feed: Feed | Callable[[], Feed], engine: sa.Engine, secret: str, terms: Callable[[], Terms] | None = None
 ) -> Starlette:
     """The venue as an ASGI application over a feed (or a function that opens it) and a PostgreSQL engine."""
     open_feed: Callable[[], Feed] = feed if callable(feed) else (lambda: feed)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from qgtm_core.backtest.fills import MarketRow, market_rows
 from qgtm_core.ports import Feed
+from qgtm_core.types import FeedMode
 from qgtm_core.universe import INSTRUMENTS
 
 SESSIONS_KEPT = 8  # accounts of one venue are rarely more than a session apart
@@ -35,7 +36,7 @@ class Market:
                 rows = market_rows(self._feed.market(session, tuple(INSTRUMENTS)))
                 while len(self._rows) >= SESSIONS_KEPT:
                     del self._rows[next(iter(self._rows))]
-                # A session still under way in a live feed has no final row yet: do not remember its absence.
-                if rows:
+                # A live session has no rows before it trades: do not remember their absence.
+                if rows or self._feed.mode is not FeedMode.LIVE:
                     self._rows[session] = rows
             return rows

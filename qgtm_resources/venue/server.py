@@ -23,7 +23,7 @@ def run_venue(
     *,
     port: int = 0,
     port_file: Path | None = None,
-    terms: Terms | None = None,
+    terms: Callable[[], Terms] | None = None,
 ) -> None:
     """Serve until the process is told to stop. Port 0 takes a free one; the file gets it as soon as it is bound."""
     import uvicorn
@@ -49,8 +49,10 @@ def run_venue(
         listener.close()
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or none."""
+def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file so that a reader sees all of it or none, and nobody sees it with wider rights than `mode`."""
     part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=mode, exist_ok=False)
     part.write_text(text)
     part.replace(path)
