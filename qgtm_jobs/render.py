@@ -21,6 +21,7 @@ ProgressCallback = Callable[[str, int, int], None]
 """Called as `progress(text, done, total)`; total 0 = length not known."""
 
 NOTHING = "–"
+PIPE_WIDTH = 160
 PLAIN_SECONDS = 5.0  # between two plain lines about the same step
 
 
@@ -143,8 +144,8 @@ class _Lines:
 
 
 def stdout_console() -> Console:
-    """Console for results."""
-    return Console(file=sys.stdout)
+    """Console for results; a file or pipe has no width of its own and gets a wide one."""
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def stderr_console() -> Console:

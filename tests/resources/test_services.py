@@ -209,7 +209,7 @@ def test_a_home_that_cannot_be_made_is_a_clear_error(tmp_path, home):
     (tmp_path / "file").write_text("")
 
     with (
-        pytest.raises(ConfigError, match="QGTM_HOME: .*cannot be written"),
+        pytest.raises(ConfigError, match=r"QGTM_HOME: .*cannot be written"),
         services(load_settings(home=tmp_path / "file")),
     ):
         pass
