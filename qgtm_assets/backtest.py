@@ -4,8 +4,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import dagster as dg
+import polars as pl
 
 from qgtm_assets.delivery import column_schema
 from qgtm_assets.desk import CLUSTERS, TRADING, panel
@@ -14,7 +16,7 @@ from qgtm_core import calendar
 from qgtm_core.backtest.run import run_backtest
 from qgtm_core.policy import Policy
 from qgtm_core.schemas.results import FILLS_TABLE, METRICS_TABLE, SESSIONS_TABLE, STRATEGY_RETURNS_TABLE
-from qgtm_resources.pictures import as_markdown, equity_png
+from qgtm_resources.pictures import as_markdown, equity_png, write_picture
 from qgtm_resources.resources import DeskResource, FeedResource, WarehouseResource
 
 TABLES = (SESSIONS_TABLE, FILLS_TABLE, STRATEGY_RETURNS_TABLE, METRICS_TABLE)
@@ -36,7 +38,7 @@ class BacktestConfig(dg.Config):  # type: ignore[misc]
 
 
 @dg.multi_asset(
-    name="backtest",
+    name="replay",
     specs=[
         dg.AssetSpec(
             [table.group, table.name],
@@ -68,23 +70,51 @@ def backtest(
     views = panel(warehouse, desk, first, last)
     market = feed.feed.market_range(first, last)
     until = calendar.offset_session(last, 10)
-    prices = warehouse.read("pit", "prices", None, until, columns=["symbol", "event_date", "adj_close"])
+    prices = warehouse.read("pit", "prices", None, until, columns=["symbol", "event_date", "revision", "adj_close"])
     loaded = time.perf_counter()
     rows = run_backtest(
         views, market, prices, CLUSTERS, policy, book=book, cash_usd=Decimal(config.start_cash_usd),
         progress=lambda text, done, total: context.log.info(f"{text}: {done} of {total} sessions"),
     )  # fmt: skip
     computed = time.perf_counter()
-    picture = as_markdown(equity_png(rows.sessions, f"{desk.feed_label} {book}"), "equity curve")
     figures = {"backtest": book, "load_s": loaded - started, "compute_s": computed - loaded, "resets": rows.resets}
     for table in TABLES:
         frame = getattr(rows, table.name)
         span = (None, None) if table is METRICS_TABLE else (first, last)
         warehouse.client.write(table, frame, *span, where={"book": book})
-        extra = {"equity": dg.MetadataValue.md(picture)} if table is SESSIONS_TABLE else {}
-        yield dg.MaterializeResult(
-            asset_key=[table.group, table.name], metadata={"rows": len(frame), **figures, **extra}
+        yield dg.MaterializeResult(asset_key=[table.group, table.name], metadata={"rows": len(frame), **figures})
+    picture = equity_png(rows.sessions, f"{desk.feed_label} {book}")
+    path = write_picture(Path(warehouse.folder) / "results" / f"{book}.png", picture)
+    # an observation, once: metadata of a materialization is stored again for every session of the range
+    context.log_event(
+        dg.AssetObservation(
+            ["backtest", "sessions"],
+            partition=str(last),
+            metadata={
+                "equity": dg.MetadataValue.md(as_markdown(picture, "equity and drawdown")),
+                "figures": dg.MetadataValue.md(metrics_markdown(rows.metrics)),
+                "picture": dg.MetadataValue.path(path),
+            },
         )
+    )
+
+
+def metrics_markdown(metrics: pl.DataFrame) -> str:
+    """The table of figures for the UI."""
+    shown = metrics.select(
+        "name", "first", "sessions", "annual_return", "annual_vol", "sharpe", "sharpe_standard_error", "max_drawdown"
+    )
+    with pl.Config(
+        tbl_formatting="MARKDOWN",
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        tbl_rows=-1,
+        tbl_cols=-1,
+        tbl_width_chars=200,
+        fmt_str_lengths=40,
+        float_precision=3,
+    ):
+        return str(shown)
 
 
 def policy_of(desk: DeskResource, config: BacktestConfig) -> Policy:

@@ -107,7 +107,7 @@ def approved_orders(
     weights = _stored(warehouse, desk, session, TARGET, "target_weight")
     approval = approve_stage(here.opened, weights, here.view, desk.policy)
     frame = approved_rows(here.opened, approval, here.view)
-    report = reconcile_once(broker.open(session), books, desk.book, here.view.decided_at, hotstate.client)
+    report = reconcile_once(broker.open(session), books, desk.book, SystemClock().now(), hotstate.client)
     sent = frame.filter(pl.col("approved_shares") != 0).select("symbol", "approved_shares", "reasons").to_dicts()
     body = {"session": str(session), "book": desk.book, "tier": gate.tier.name, "reason": gate.reason, "orders": sent}
     books.record("approval", f"book-{desk.book}-{session:%Y%m%d}", body, here.view.decided_at)

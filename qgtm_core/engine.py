@@ -76,7 +76,7 @@ def open_session(state: BookState, view: SessionView, policy: Policy) -> Opened:
     shares = np.array([float(state.positions.get(s, 0)) for s in view.symbols])
     held = shares != 0.0
     complete = bool(np.isfinite(view.mid[held]).all())
-    value = np.where(held, shares * np.nan_to_num(view.mid), 0.0)
+    value = np.where(held & np.isfinite(view.mid), shares * view.mid, 0.0)
     equity = float(state.cash_usd) + float(value.sum())
     peak = max(equity, state.peak_equity_usd or equity) if complete else state.peak_equity_usd
     before = state.previous_equity_usd if state.session == view.session else state.equity_usd

@@ -9,12 +9,13 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
+from qgtm_core.correlation import correlation_id
 from qgtm_core.engine import Opened
 from qgtm_core.portfolio.target import Target
 from qgtm_core.risk.approve import Approval
 from qgtm_core.schemas.trading import APPROVED, FILLS, POSITIONS, TARGET
 from qgtm_core.types import Execution, OrderIntent
-from qgtm_core.view import Array, SessionView, correlation_ids
+from qgtm_core.view import Array, SessionView
 
 
 def target_rows(opened: Opened, target: Target, view: SessionView, policy_hash: str) -> pl.DataFrame:
@@ -25,7 +26,7 @@ def target_rows(opened: Opened, target: Target, view: SessionView, policy_hash: 
             "session": [view.session] * n,
             "book": [opened.state.book] * n,
             "symbol": view.symbols,
-            "correlation_id": correlation_ids(view),
+            "correlation_id": [correlation_id(view.session, symbol) for symbol in view.symbols],
             "opinions": target.opinions,
             "conviction": target.conviction,
             "disagreement": target.disagreement,
@@ -52,7 +53,7 @@ def approved_rows(opened: Opened, approval: Approval, view: SessionView) -> pl.D
             "session": [view.session] * n,
             "book": [opened.state.book] * n,
             "symbol": view.symbols,
-            "correlation_id": correlation_ids(view),
+            "correlation_id": [correlation_id(view.session, symbol) for symbol in view.symbols],
             "wanted_shares": approval.wanted_shares,
             "approved_shares": approval.approved_shares,
             "approved_weight": approval.approved_weight,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from qgtm_core.correlation import correlation_id
 from qgtm_core.errors import InvariantError
 from qgtm_core.universe import INSTRUMENTS, TRADED
 
@@ -162,16 +162,18 @@ def _texts(frame: pl.DataFrame, grid: pl.DataFrame, column: str, symbols: Sequen
     return tuple(tuple("" if np.isnan(v) else values[int(v)] for v in row) for row in matrix)
 
 
-def correlation_ids(view: SessionView) -> tuple[str, ...]:
-    """The id that ties each symbol's signal of this session to its fill."""
-    return tuple(correlation_id(view.session, symbol) for symbol in view.symbols)
+@lru_cache(maxsize=64)
+def leverages(symbols: tuple[str, ...]) -> Array:
+    """Leverage of each fund (read-only: it is shared)."""
+    found = np.array([INSTRUMENTS[s].leverage for s in symbols])
+    found.flags.writeable = False
+    return found
 
 
-def leverages(symbols: Sequence[str]) -> Array:
-    """Leverage of each fund."""
-    return np.array([INSTRUMENTS[s].leverage for s in symbols])
-
-
-def metals(symbols: Sequence[str]) -> tuple[str, ...]:
-    """Economic group of each symbol."""
-    return tuple(INSTRUMENTS[s].metal.value for s in symbols)
+@lru_cache(maxsize=64)
+def metal_groups(symbols: tuple[str, ...]) -> Array:
+    """Metals x symbols, 1 where the symbol belongs to the metal, else 0 (read-only)."""
+    metals = [INSTRUMENTS[s].metal for s in symbols]
+    found = np.array([[1.0 if metal is group else 0.0 for metal in metals] for group in dict.fromkeys(metals)])
+    found.flags.writeable = False
+    return found

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from qgtm_core import calendar
 from qgtm_core.errors import ConfigError, QgtmError
+from qgtm_core.schemas.results import DQ_TABLE, METRICS_TABLE, SESSIONS_TABLE
+from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.types import FeedMode
 from qgtm_jobs.progress import Progress, steps_reported
+from qgtm_jobs.reports import BackfillReport, BacktestReport, FlattenReport, RunReport
 from qgtm_jobs.venue_process import paper_venue
 from qgtm_resources.services import Services, services
 from qgtm_resources.settings import Settings
@@ -24,11 +29,15 @@ from qgtm_resources.settings import Settings
 if TYPE_CHECKING:
     import dagster as dg
 
+    from qgtm_resources.clients.ledger import PostgresLedger
+
 QUIET = {"loggers": {"progress": {}}}
+GROUPS = ("raw", "pit", "features", "signals")
+BACKTEST_DAYS = 5 * 365  # when no first session is given
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
-class RunFailed(QgtmError):
+class RunFailedError(QgtmError):
     """A run that ended in failure; the message says where and why."""
 
 
@@ -105,7 +114,7 @@ def execute(
     research: bool = False,
     config: Mapping[str, Any] | None = None,
 ) -> float:
-    """Run a job over sessions first..last in this process; returns seconds. Raises RunFailed naming the step."""
+    """Run a job over sessions first..last in this process; returns seconds. Raises RunFailedError naming the step."""
     import dagster as dg
 
     definitions = shop.research if research else shop.live
@@ -131,7 +140,7 @@ def execute(
             raise_on_error=False,
         )
     if not result.success:
-        raise RunFailed(f"{job} of {last} failed (run {result.run_id[:8]}): {failure_of(result)}")
+        raise RunFailedError(f"{job} of {last} failed (run {result.run_id[:8]}): {failure_of(result)}")
     return time.perf_counter() - started
 
 
@@ -149,27 +158,6 @@ def failure_of(result: dg.ExecuteInProcessResult) -> str:
         if event.is_failure:
             return str(event.message).strip()
     return "no reason was recorded"
-
-
-@dataclass(frozen=True, slots=True)
-class RunReport:
-    """What one session produced, read back from the stores."""
-
-    session: dt.date
-    book: str
-    feed: str
-    signals: pl.DataFrame
-    target: pl.DataFrame
-    approved: pl.DataFrame
-    orders: list[dict[str, Any]]
-    fills: pl.DataFrame
-    tca: pl.DataFrame
-    positions: pl.DataFrame
-    gate: dict[str, str]
-    reconciliation: dict[str, Any]
-    quarantined: int
-    audit: dict[str, Any]
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def ingested(shop: Workshop, session: dt.date) -> bool:
@@ -208,28 +196,30 @@ def run_session(settings: Settings, progress: Progress) -> RunReport:
 
 def require_forward(shop: Workshop, session: dt.date) -> None:
     """A book never goes back in time."""
-    books, book = shop.resources["ledger"], shop.settings.book_name
-    ledger = books.model_copy(update={"url": shop.services.postgres_url}).ledger
+    book, ledger = shop.settings.book_name, ledger_of(shop)
     newest = ledger.last_session(book) if book in {name for name, _, _ in ledger.books()} else None
     if newest is not None and session < newest:
         raise ConfigError(f"book {book} is at {newest}, after {session}: use another book (QGTM_BOOK or --book)")
 
 
+def ledger_of(shop: Workshop) -> PostgresLedger:
+    """The ledger of an opened installation."""
+    found: PostgresLedger = shop.resources["ledger"].model_copy(update={"url": shop.services.postgres_url}).ledger
+    return found
+
+
 def report_of(shop: Workshop, session: dt.date) -> RunReport:
     """Read one session back from warehouse and ledger."""
     from qgtm_assets.desk import signals_of
-    from qgtm_core.schemas.results import DQ_TABLE
 
-    book = shop.settings.book_name
-    ledger = shop.resources["ledger"].model_copy(update={"url": shop.services.postgres_url}).ledger
-    warehouse = shop.resources["warehouse"]
+    book, ledger, warehouse = shop.settings.book_name, ledger_of(shop), shop.resources["warehouse"]
 
     def rows(group: str, name: str) -> pl.DataFrame:
         frame: pl.DataFrame = warehouse.read(group, name, session, session, where={"book": book})
         return frame
 
-    gate, head = ledger.gate(book), ledger.audit_head()
-    newest = ledger.reconciliations(book, limit=1)
+    gate, newest = ledger.gate(book), ledger.reconciliations(book, limit=1)
+    verified = ledger.audit_verify()
     return RunReport(
         session=session,
         book=book,
@@ -237,93 +227,146 @@ def report_of(shop: Workshop, session: dt.date) -> RunReport:
         signals=signals_of(warehouse, session),
         target=rows("portfolio", "target"),
         approved=rows("risk", "approved_orders"),
-        orders=[
-            {"client_order_id": i.client_order_id, "symbol": i.symbol, "side": i.side.value, "state": s.value,
-             "quantity_shares": int(i.quantity_shares), "algo": i.algo.value, "order_type": i.order_type.value}
-            for i, s in ledger.orders(book, session)
-        ],
+        orders=orders_of(ledger, book, session),
         fills=rows("execution", "fills"),
         tca=rows("tca", "orders"),
         positions=rows("execution", "positions"),
-        gate={"tier": gate.tier.name, "reason": gate.reason},
-        reconciliation={k: str(v) for k, v in newest[0].items()} if newest else {},
-        quarantined=len(warehouse.client.read(DQ_TABLE)),
-        audit={"leaves": head.size, "root": head.root.hex()},
-    )  # fmt: skip
+        gates={
+            "kill switch": f"{gate.tier.name} {gate.reason}".strip(),
+            "reconciliation": "books match" if newest and newest[0]["ok"] else "books differ",
+            "rows quarantined": f"{len(warehouse.client.read(DQ_TABLE))} (table ops/dq_results)",
+        },
+        audit={"leaves": verified.size, "head": verified.root.hex(), "verified": verified.ok},
+        where={
+            "explain an order": "qgtm audit search CORRELATION_ID   (ids: qgtm run --json)",
+            "keep it running": "make up, then http://127.0.0.1:3000",
+            "test the past": "qgtm backtest --from 2016-01-04",
+            "health": "qgtm doctor",
+        },
+    )
+
+
+def orders_of(ledger: PostgresLedger, book: str, session: dt.date) -> pl.DataFrame:
+    """Orders of a session with their present state."""
+    columns = ("client_order_id", "correlation_id", "symbol", "side", "order_type", "algo", "state")
+    return pl.DataFrame(
+        [
+            {
+                "client_order_id": intent.client_order_id,
+                "correlation_id": intent.correlation_id,
+                "symbol": intent.symbol,
+                "side": intent.side.value,
+                "order_type": intent.order_type.value,
+                "algo": intent.algo.value,
+                "state": state.value,
+                "quantity_shares": int(intent.quantity_shares),
+            }
+            for intent, state in ledger.orders(book, session)
+        ],
+        schema={**dict.fromkeys(columns, pl.String), "quantity_shares": pl.Int64},
+    )
+
+
+def ingest(settings: Settings, first: dt.date | None, last: dt.date | None, progress: Progress) -> BackfillReport:
+    """Bring raw, PIT and feature tables in for a range of sessions; by default the newest one with its history."""
+    return backfill(settings, ("raw", "pit", "features"), first, last, progress)
 
 
 def backfill(
-    settings: Settings, groups: Sequence[str], first: dt.date, last: dt.date, progress: Progress
-) -> dict[str, Any]:
-    """Materialize groups over sessions first..last, one run a group, in order of the graph."""
-    order = [g for g in ("raw", "pit", "features", "signals") if g in groups]
-    with workshop(settings, progress, venue=False) as shop:
-        seconds = {g: round(execute(shop, "history", progress, first, last, groups=[g]), 2) for g in order}
-        storage = shop.instance.event_log_storage
-        missing = {group: sum(_missing(storage, shop, group, first, last)) for group in order}
-    return {"first": str(first), "last": str(last), "seconds": seconds, "missing_partitions": missing}
-
-
-def _missing(storage: Any, shop: Workshop, group: str, first: dt.date, last: dt.date) -> Iterator[int]:
-    import dagster as dg
-
-    wanted = {str(day) for day in calendar.schedule(first, last)["session"]}
-    for key in dg.AssetSelection.groups(group).resolve(shop.live.resolve_asset_graph()):
-        yield len(wanted - storage.get_materialized_partitions(key))
-
-
-@dataclass(frozen=True, slots=True)
-class BacktestReport:
-    """Figures of a finished backtest, and where its picture is."""
-
-    first: dt.date
-    last: dt.date
-    book: str
-    feed: str
-    metrics: pl.DataFrame
-    sessions: pl.DataFrame
-    resets: int
-    seconds: dict[str, float]
-
-
-def backtest(settings: Settings, first: dt.date, last: dt.date, progress: Progress) -> BacktestReport:
-    """Run the engine over sessions first..last; history that is missing is brought in first."""
-    from qgtm_core.schemas.results import METRICS_TABLE, SESSIONS_TABLE
-
+    settings: Settings, groups: Sequence[str], first: dt.date | None, last: dt.date | None, progress: Progress
+) -> BackfillReport:
+    """Materialize groups over sessions first..last, one run a group, in the order of the graph."""
     begun = time.perf_counter()
     with workshop(settings, progress, venue=False) as shop:
-        session = calendar.session_on_or_before(min(last, shop.session))
-        first = calendar.session_on_or_after(first)
-        if first > session:
-            raise ConfigError(f"nothing to test between {first} and {session}, the last session of the data")
-        ready = time.perf_counter()
-        bring_history(shop, session, progress)
-        covered = time.perf_counter()
-        execute(shop, "backtest", progress, first, session, groups=["backtest"], research=True)
-        done = time.perf_counter()
-        event = shop.instance.get_latest_materialization_event(dg_key("backtest", "sessions"))
-        figures = {k: v.value for k, v in event.asset_materialization.metadata.items()} if event else {}
-        warehouse, book = shop.resources["warehouse"], str(figures["backtest"])
-        metrics = warehouse.client.read(METRICS_TABLE, where={"book": book})
-        sessions = warehouse.client.read(SESSIONS_TABLE, first, session, where={"book": book}).sort("session")
-    return BacktestReport(
-        first, session, book, settings.feed.value, metrics, sessions, int(figures["resets"]),
-        {"start": ready - begun, "history": covered - ready, "run": done - covered,
-         "load": float(figures["load_s"]), "compute": float(figures["compute_s"]), "total": done - begun},
-    )  # fmt: skip
+        end = calendar.session_on_or_before(min(last or shop.session, shop.session))
+        begin = calendar.session_on_or_after(first or end)
+        if begin > end:
+            raise ConfigError(f"nothing to do between {begin} and {end}, the last session of the data")
+        rows = [_backfill_group(shop, group, begin, end, progress) for group in GROUPS if group in groups]
+    return BackfillReport(begin, end, pl.DataFrame(rows), round(time.perf_counter() - begun, 2))
 
 
-def dg_key(*parts: str) -> dg.AssetKey:
-    """An asset key; Dagster is imported late."""
+def _backfill_group(
+    shop: Workshop, group: str, first: dt.date, last: dt.date, progress: Progress
+) -> dict[str, str | int | float]:
     import dagster as dg
 
-    return dg.AssetKey(list(parts))
+    before = event_rows(shop)
+    seconds = execute(shop, "history", progress, first, last, groups=[group])
+    wanted = {str(day) for day in calendar.schedule(first, last)["session"]}
+    keys = dg.AssetSelection.groups(group).resolve(shop.live.resolve_asset_graph())
+    storage = shop.instance.event_log_storage
+    missing = sum(len(wanted - set(storage.get_materialized_partitions(key))) for key in keys)
+    return {"group": group, "assets": len(keys), "sessions": len(wanted), "missing": missing,
+            "seconds": round(seconds, 2), "event_rows": event_rows(shop) - before}  # fmt: skip
+
+
+def event_rows(shop: Workshop) -> int:
+    """Rows of Dagster's event log."""
+    import sqlalchemy as sa
+
+    with shop.instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        return int(connection.execute(sa.text("select count(*) from event_logs")).scalar_one())
+
+
+def backtest(
+    settings: Settings, first: dt.date | None, last: dt.date | None, progress: Progress, *, out: Path | None = None
+) -> BacktestReport:
+    """Run the engine over sessions first..last; history that is missing is brought in first."""
+    begun = time.perf_counter()
+    with workshop(settings, progress, venue=False) as shop:
+        end = calendar.session_on_or_before(min(last or shop.session, shop.session))
+        begin = calendar.session_on_or_after(first or end - dt.timedelta(days=BACKTEST_DAYS))
+        if begin >= end:
+            raise ConfigError(f"nothing to test between {begin} and {end}, the last session of the data")
+        ready = time.perf_counter()
+        bring_history(shop, end, progress)
+        covered = time.perf_counter()
+        execute(shop, "backtest", progress, begin, end, groups=["backtest"], research=True)
+        done = time.perf_counter()
+        seconds = {"start": ready - begun, "history": covered - ready, "run": done - covered}
+        return _backtest_report(shop, begin, end, out, seconds)
+
+
+def _backtest_report(
+    shop: Workshop, first: dt.date, last: dt.date, out: Path | None, seconds: dict[str, float]
+) -> BacktestReport:
+    import dagster as dg
+
+    event = shop.instance.get_latest_materialization_event(dg.AssetKey(["backtest", "sessions"]))
+    if event is None or event.asset_materialization is None:
+        raise RunFailedError("the backtest left no result")
+    figures = {name: value.value for name, value in event.asset_materialization.metadata.items()}
+    warehouse, book = shop.resources["warehouse"], str(figures["backtest"])
+    picture = shop.settings.warehouse_folder / "results" / f"{book}.png"
+    metrics = warehouse.client.read(METRICS_TABLE, where={"book": book})
+    sessions = warehouse.client.read(SESSIONS_TABLE, first, last, where={"book": book}).sort("session")
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        metrics.write_csv(out / "metrics.csv")
+        sessions.write_csv(out / "sessions.csv")
+        picture = Path(shutil.copy(picture, out / "equity.png"))
+    load, compute = (float(str(figures[name])) for name in ("load_s", "compute_s"))
+    timed = {**seconds, "of which load": load, "of which compute": compute}
+    feed = shop.settings.feed.value
+    return BacktestReport(first, last, book, feed, metrics, sessions, int(str(figures["resets"])), picture, timed)
 
 
 def bring_history(shop: Workshop, last: dt.date, progress: Progress) -> None:
     """Make sure quotes and signals reach `last`: the first delivery of a table brings all its history."""
     warehouse = shop.resources["warehouse"]
-    held = warehouse.read("signals", "tsmom", last, last, columns=["session"])
-    quotes = warehouse.read("raw", "decision_quotes", last, last, columns=["session"])
-    if held.is_empty() or quotes.is_empty():
+    needed = (("raw", "decision_quotes"), ("features", "prices"), *(("signals", name) for name in REGISTRY))
+    if any(warehouse.read(group, name, last, last, columns=["session"]).is_empty() for group, name in needed):
         execute(shop, "history", progress, last, last)
+
+
+def flatten(settings: Settings, reason: str, by: str, progress: Progress) -> FlattenReport:
+    """Latch FLATTEN, cancel every order and close every position of the book."""
+    config = {"ops": {"ops__flatten": {"config": {"actor": by, "reason": reason, "raise_tier": True}}}}
+    with workshop(settings, progress, venue=True) as shop:
+        book, session = shop.settings.book_name, shop.session
+        if book not in {name for name, _, _ in ledger_of(shop).books()}:
+            raise ConfigError(f"no book named {book!r}: nothing to flatten")
+        execute(shop, "flatten", progress, session, session, config=config)
+        held = ledger_of(shop).book_state(book).positions
+    return FlattenReport(session, book, {symbol: str(quantity) for symbol, quantity in held.items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 import polars as pl
 
@@ -37,3 +38,10 @@ def equity_png(sessions: pl.DataFrame, label: str) -> bytes:
 def as_markdown(png: bytes, alt: str) -> str:
     """The picture as an inline image for asset metadata."""
     return f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})"
+
+
+def write_picture(path: Path, png: bytes) -> str:
+    """Keep a picture beside the data it shows; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(png)
+    return str(path)

@@ -38,5 +38,6 @@ def reconcile_once(
     identity = ledger.record_reconciliation(book, report)
     ledger.heartbeat("reconciliation", now, {"book": book, "id": identity, "ok": report.ok})
     if hotstate is not None:
-        hotstate.announce("reconciliation", {"book": book, "at": now.isoformat(), "ok": report.ok})
+        hotstate.set_reconciliation(book, now, {"id": identity, "ok": report.ok})
+        hotstate.heartbeat("reconciliation", now)
     return report

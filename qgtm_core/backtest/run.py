@@ -45,8 +45,8 @@ def run_backtest(
 ) -> BacktestRows:
     """Replay the panel against `market` (rows of `Feed.market_range`).
 
-    `prices` are `symbol, event_date, adj_close` of the traded symbols; they say what a position earned *after* the
-    session, so they may reach past its decision: nothing decides on them.
+    `prices` are `symbol, event_date, revision, adj_close` of the traded symbols; they say what a position earned
+    *after* the session, so they may reach past its decision: nothing decides on them.
     """
     by_session: dict[dt.date, Mapping[str, MarketRow]] = {
         day: market_rows(rows)
@@ -66,7 +66,8 @@ def run_backtest(
 
 def next_returns(panel: MarketPanel, prices: pl.DataFrame) -> Array:
     """Total return from each session's close to the next bar of the symbol; NaN without both bars."""
-    ahead = prices.sort("symbol", "event_date").select(
+    latest = prices.sort("symbol", "event_date", "revision").unique(["symbol", "event_date"], keep="last")
+    ahead = latest.sort("symbol", "event_date").select(
         "symbol",
         session="event_date",
         ahead=pl.col("adj_close").shift(-1).over("symbol") / pl.col("adj_close") - 1.0,

@@ -8,9 +8,10 @@ import math
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 
+from qgtm_core.correlation import correlation_id
 from qgtm_core.policy import RoutingPolicy
 from qgtm_core.types import Algo, OrderIntent, OrderType, Side
-from qgtm_core.view import Array, SessionView, correlation_ids
+from qgtm_core.view import Array, SessionView
 
 CENT = Decimal("0.01")
 TICK = Decimal("0.0001")
@@ -37,9 +38,8 @@ def plan_orders(
 
     Shares are rounded toward zero, but a change that closes a position closes it to the share.
     """
-    ids = correlation_ids(view)
     intents = [
-        _intent(view, i, int(whole), book, policy, attempt, ids[i])
+        _intent(view, i, int(whole), book, policy, attempt)
         for i, whole in enumerate(_whole_shares(approved_shares, current_shares))
         if whole != 0
     ]
@@ -53,9 +53,7 @@ def _whole_shares(approved: Array, current: Array) -> Sequence[int]:
     ]
 
 
-def _intent(
-    view: SessionView, i: int, shares: int, book: str, policy: RoutingPolicy, attempt: str, correlation: str
-) -> OrderIntent:
+def _intent(view: SessionView, i: int, shares: int, book: str, policy: RoutingPolicy, attempt: str) -> OrderIntent:
     side = Side.BUY if shares > 0 else Side.SELL
     mid = float(view.mid[i])
     wide = bool(view.half_spread_bp[i] > policy.limit_above_half_spread_bp)
@@ -70,7 +68,7 @@ def _intent(
         limit_price=_collar(mid, side, policy.collar_bp) if wide else None,
         decision_mid=Decimal(repr(mid)).quantize(TICK),
         algo=_algo(abs(shares), float(view.adv_shares[i]), policy),
-        correlation_id=correlation,
+        correlation_id=correlation_id(view.session, view.symbols[i]),
         decided_at=view.decided_at,
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from qgtm_core.policy import RiskLimits
 from qgtm_core.types import Gate, KillTier
-from qgtm_core.view import Array, SessionView, leverages, metals
+from qgtm_core.view import Array, SessionView, leverages, metal_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,11 @@ def approve(
     turns the whole approval into the closing of every position. Each cut leaves its name in `reasons`.
     """
     reasons: list[list[str]] = [[] for _ in view.symbols]
-    price = np.where(np.isfinite(view.mid), view.mid, np.nan)
+    price, quoted = view.mid, np.isfinite(view.mid)
     current = _weights(current_shares, price, equity_usd)
     wanted = _shares(target_weight - current, price, equity_usd)
-    weight = target_weight.copy()
-
-    blind = ~np.isfinite(price) & ((current_shares != 0.0) | (target_weight != 0.0))
-    weight = np.where(np.isfinite(price), weight, 0.0)
-    _note(reasons, blind, "NO_QUOTE")
+    _note(reasons, ~quoted & ((current_shares != 0.0) | (target_weight != 0.0)), "NO_QUOTE")
+    weight = np.where(quoted, target_weight, 0.0)
     weight = _cap_positions(weight, view, limits, reasons)
     weight = _cap_metals(weight, view, limits, reasons)
     weight = _cap_gross(weight, view, limits, reasons)
@@ -50,9 +47,9 @@ def approve(
     change = _shares(weight - current, price, equity_usd)
     change = _through_gate(change, current_shares, gate, reasons)
     change = _cap_volume(change, view, limits, reasons, exempt=gate.tier is KillTier.FLATTEN)
-    tiny = (np.abs(change) * np.nan_to_num(price) < limits.min_order_notional_usd) & (change != 0.0)
-    closing = np.isclose(change, -current_shares) & (current_shares != 0.0)
-    tiny &= ~closing
+    notional = np.abs(change) * np.where(quoted, price, 0.0)
+    closing = (np.abs(change + current_shares) < 1e-6) & (current_shares != 0.0)
+    tiny = (notional < limits.min_order_notional_usd) & (change != 0.0) & ~closing
     _note(reasons, tiny, "TOO_SMALL")
     change = np.where(tiny, 0.0, change)
     return Approval(
@@ -66,7 +63,7 @@ def approve(
 def _weights(shares: Array, price: Array, equity_usd: float) -> Array:
     if equity_usd <= 0.0:
         return np.zeros_like(shares)
-    return np.where(shares == 0.0, 0.0, shares * np.nan_to_num(price) / equity_usd)
+    return np.where((shares == 0.0) | ~np.isfinite(price), 0.0, shares * price / equity_usd)
 
 
 def _shares(weight: Array, price: Array, equity_usd: float) -> Array:
@@ -86,16 +83,14 @@ def _cap_positions(weight: Array, view: SessionView, limits: RiskLimits, reasons
 
 
 def _cap_metals(weight: Array, view: SessionView, limits: RiskLimits, reasons: list[list[str]]) -> Array:
-    exposure = np.abs(weight) * leverages(view.symbols)
-    names = np.array(metals(view.symbols))
-    scale = np.ones_like(weight)
-    for metal in dict.fromkeys(metals(view.symbols)):
-        inside = names == metal
-        held = exposure[inside].sum()
-        if held > limits.max_metal_weight:
-            scale[inside] = limits.max_metal_weight / held
-            _note(reasons, inside & (weight != 0.0), "CONCENTRATION")
-    return weight * scale
+    groups = metal_groups(view.symbols)
+    held = groups @ (np.abs(weight) * leverages(view.symbols))
+    if (held <= limits.max_metal_weight).all():
+        return weight
+    scale = np.minimum(1.0, limits.max_metal_weight / np.maximum(held, limits.max_metal_weight))
+    each = scale @ groups
+    _note(reasons, (each < 1.0) & (weight != 0.0), "CONCENTRATION")
+    return weight * each
 
 
 def _cap_gross(weight: Array, view: SessionView, limits: RiskLimits, reasons: list[list[str]]) -> Array:
