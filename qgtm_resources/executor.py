@@ -19,11 +19,12 @@ from qgtm_core.execution.lifecycle import after_fills
 from qgtm_core.ports import Broker, Clock, Ledger
 from qgtm_core.types import BrokerOrder, Execution, Gate, OrderIntent, OrderState
 from qgtm_resources.clock import SystemClock
+from qgtm_resources.execution_report import ExecutionReport, OrderOutcome
 
 DEADLINE_S = 20.0  # for the whole run
 LOOKUPS = 3  # "never seen" answers before an order may be sent again
 LOOKUP_PAUSE_S = 0.5
-SENDS = 3  # attempts to send one order in one run, always under the same id
+SENDS = 3  # of one order in one run, always under the same id
 FIRST_POLL_S, MAX_POLL_S = 0.02, 0.5
 IN_FLIGHT = frozenset({OrderState.SENDING, OrderState.UNKNOWN, OrderState.ACCEPTED, OrderState.PARTIAL})
 
@@ -34,33 +35,6 @@ class Updates(Protocol):
     def wait(self, timeout_s: float) -> bool:
         """Wait for news; False when there was none."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class OrderOutcome:
-    """What became of one intent; `reason` is null for an order that filled or is still open."""
-
-    intent: OrderIntent
-    state: OrderState
-    filled_shares: Decimal
-    average_price: Decimal | None
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionReport:
-    """One run: outcomes in the order of the intents, fills that were new, ids that are not settled yet."""
-
-    session: dt.date
-    outcomes: tuple[OrderOutcome, ...]
-    new_executions: int
-    unsettled: tuple[str, ...]
-    elapsed_s: float
-
-    @property
-    def settled(self) -> bool:
-        """True when every order is final and every fill is booked."""
-        return not self.unsettled
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +58,10 @@ class _Order:
     reason: str | None = None
     sends: int = 0
     fills: list[Execution] = field(default_factory=list)
+
+    @property
+    def open(self) -> bool:
+        return self.state in {OrderState.ACCEPTED, OrderState.PARTIAL}
 
     @property
     def filled_shares(self) -> Decimal:
@@ -235,30 +213,31 @@ class Executor:
             self._move(order, OrderState.REJECTED, answer.reason or "rejected", answer.broker_order_id)
         else:
             self._move(order, OrderState.ACCEPTED, "", answer.broker_order_id)
-        shown = f"{order.intent.side} {order.intent.quantity_shares} {order.intent.symbol}"
-        self._say(f"{shown}: {order.state.value.lower()}")
+        intent = order.intent
+        self._say(f"{intent.side} {intent.quantity_shares} {intent.symbol}: {order.state.value.lower()}")
 
     # bringing fills home
 
     def _settle(self, orders: dict[str, _Order], session: dt.date) -> int:
         """Poll until every order is final or the deadline; returns how many fills were new."""
         booked, pause_s = 0, self._pace.first_poll_s
-        while any(order.state in {OrderState.ACCEPTED, OrderState.PARTIAL} for order in orders.values()):
+        while any(order.open for order in orders.values()):
             try:
                 booked += self._poll(orders, session)
             except TransientError as problem:
                 self._say(f"broker does not answer: {problem}")
-            waiting = any(order.state in {OrderState.ACCEPTED, OrderState.PARTIAL} for order in orders.values())
-            if not waiting or self._late():
+            if self._late() or not any(order.open for order in orders.values()):
                 break
-            if self._updates is None or not self._updates.wait(pause_s):
-                self._pace.sleep(0.0 if self._updates is not None else pause_s)
-                pause_s = min(pause_s * 2, self._pace.max_poll_s)
+            if self._updates is None:
+                self._pace.sleep(pause_s)
+            elif self._updates.wait(pause_s):
+                continue
+            pause_s = min(pause_s * 2, self._pace.max_poll_s)
         return booked
 
     def _poll(self, orders: dict[str, _Order], session: dt.date) -> int:
         """One look at the open orders, then at the fills; in that order, so no counted fill can be missing for long."""
-        waiting = [order for order in orders.values() if order.state in {OrderState.ACCEPTED, OrderState.PARTIAL}]
+        waiting = [order for order in orders.values() if order.open]
         for order in waiting:
             # The answer to a submission may be final already; asking again would only repeat it.
             if order.at_broker is None or not order.at_broker.state.final:
@@ -294,9 +273,8 @@ class Executor:
         self._move(order, answer.state, answer.reason or "", answer.broker_order_id)
 
 
-def _silent(text: str) -> None:
+def _silent(_text: str) -> None:
     """Report progress to nobody."""
-    del text
 
 
 def _outcome(order: _Order) -> OrderOutcome:

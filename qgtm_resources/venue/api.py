@@ -15,10 +15,11 @@ from qgtm_core.backtest.simbroker import quote_from
 from qgtm_core.ports import Feed
 from qgtm_core.universe import INSTRUMENTS
 from qgtm_resources.venue import wire
-from qgtm_resources.venue.books import OPEN, Terms, VenueBooks
+from qgtm_resources.venue.books import Terms, VenueBooks
 from qgtm_resources.venue.errors import VenueError, bad_parameter, not_found
 from qgtm_resources.venue.market import Market
 from qgtm_resources.venue.request import day, decimal, moment, order_request
+from qgtm_resources.venue.rows import OPEN
 from qgtm_resources.venue.tables import accounts, create_schema, orders
 
 Row = dict[str, Any]

@@ -11,25 +11,22 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from qgtm_core import calendar
 from qgtm_core.backtest.fills import FillModel, MarketRow, usable, work
 from qgtm_core.backtest.simbroker import AccountRules, refusal
-from qgtm_core.types import Algo, OrderIntent, OrderState, OrderType, Side
-from qgtm_resources.venue import wire
-from qgtm_resources.venue.errors import bad_parameter, duplicate_client_id, forbidden, not_found
+from qgtm_core.types import OrderState, Side
+from qgtm_resources.venue import rows, wire
+from qgtm_resources.venue.errors import bad_parameter, duplicate_client_id, forbidden
 from qgtm_resources.venue.request import OrderRequest
+from qgtm_resources.venue.rows import OPEN, Row
 from qgtm_resources.venue.tables import accounts, executions, orders, positions
 
-Row = dict[str, Any]
 Events = list[Row]
 Connection = sa.Connection
 ZERO = Decimal(0)
-OPEN = ("new", "accepted", "partially_filled")
 STATUS = {OrderState.FILLED: "filled", OrderState.CANCELLED: "canceled"}
 
 
@@ -58,7 +55,7 @@ class VenueBooks:
         """The account, created with its starting cash when it does not exist yet."""
         cash = self.terms.starting_cash_usd if cash_usd is None else cash_usd
         with self.engine.begin() as connection:
-            return self._locked(connection, account, cash)
+            return rows.locked(connection, account, cash)
 
     def move_session(self, account: str, session: dt.date, cash_usd: Decimal | None = None) -> Events:
         """Move the account's clock; DAY orders still open at the old session's close expire. Never backwards."""
@@ -66,7 +63,7 @@ class VenueBooks:
             raise bad_parameter(f"{session} is not a trading session")
         self.open_account(account, cash_usd)
         with self.engine.begin() as connection:
-            row = self._locked(connection, account)
+            row = rows.locked(connection, account, self.terms.starting_cash_usd)
             before: dt.date | None = row["session"]
             if before is not None and session < before:
                 raise bad_parameter(f"account {account} is at {before} and cannot go back to {session}")
@@ -78,9 +75,9 @@ class VenueBooks:
 
     def _end_session(self, connection: Connection, account: Row, session: dt.date) -> Events:
         name, close = account["account"], calendar.close_at(session)
-        events = [self._finish(connection, row, "expired", close) for row in self._open(connection, name)]
+        events = [self._finish(connection, row, "expired", close) for row in rows.open_orders(connection, name)]
         equity: Decimal = account["cash_usd"]
-        for row in self._positions(connection, name):
+        for row in rows.held(connection, name):
             market = self.price(session, row["symbol"])
             last = usable(market.close) if market is not None else None
             price = row["last_price"] if last is None else Decimal(repr(last))
@@ -96,8 +93,8 @@ class VenueBooks:
     def account(self, account: str) -> Row:
         """The account as Alpaca shows it, marked in its present session."""
         with self.engine.begin() as connection:
-            row = self._locked(connection, account)
-            held = [(p, self._mark(row["session"], p)) for p in self._positions(connection, account)]
+            row = rows.locked(connection, account, self.terms.starting_cash_usd)
+            held = [(p, self._mark(row["session"], p)) for p in rows.held(connection, account)]
         rules = self.terms.rules
         return wire.account(row, held, Decimal(str(rules.leverage)), rules.allow_short)
 
@@ -113,7 +110,7 @@ class VenueBooks:
     def accept(self, account: str, request: OrderRequest) -> tuple[Row, Events]:
         """Accept one order into the books, or refuse it without a trace as Alpaca does."""
         with self.engine.begin() as connection:
-            row = self._locked(connection, account)
+            row = rows.locked(connection, account, self.terms.starting_cash_usd)
             session: dt.date | None = row["session"]
             if session is None:
                 raise bad_parameter(f"account {account} has no session yet: POST /venue/session first")
@@ -154,9 +151,9 @@ class VenueBooks:
         }
 
     def _require_allowed(self, connection: Connection, account: Row, order: Row) -> None:
-        held = self._positions(connection, account["account"])
+        held = rows.held(connection, account["account"])
         reason = refusal(
-            _intent(order),
+            rows.intent_of(order),
             self.price(order["session"], order["symbol"]),
             cash_usd=account["cash_usd"],
             positions={p["symbol"]: p["qty"] for p in held},
@@ -169,11 +166,11 @@ class VenueBooks:
     def work_open(self, account: str) -> Events:
         """Fill every open order of the account through the fill model."""
         with self.engine.begin() as connection:
-            self._locked(connection, account)
-            return [event for order in self._open(connection, account) for event in self._fill(connection, order)]
+            rows.locked(connection, account, self.terms.starting_cash_usd)
+            return [event for order in rows.open_orders(connection, account) for event in self._fill(connection, order)]
 
     def _fill(self, connection: Connection, order: Row) -> Events:
-        result = work(_intent(order), self.price(order["session"], order["symbol"]), self.terms.model)
+        result = work(rows.intent_of(order), self.price(order["session"], order["symbol"]), self.terms.model)
         events: Events = []
         value = ZERO
         for execution in result.executions:
@@ -200,7 +197,7 @@ class VenueBooks:
             connection.execute(executions.insert().values(**booked))
             events.append(wire.event("fill" if done else "partial_fill", order, execution.executed_at, booked))
         if result.state is OrderState.FILLED:
-            self._save(connection, order)
+            rows.save(connection, order)
         else:
             order["reason"] = result.reason
             close = calendar.close_at(order["session"])
@@ -228,26 +225,22 @@ class VenueBooks:
 
     def _finish(self, connection: Connection, order: Row, status: str, at: dt.datetime) -> Row:
         order |= {"status": status, "updated_at": at}
-        self._save(connection, order)
+        rows.save(connection, order)
         return wire.event(status, order, at)
-
-    def _save(self, connection: Connection, order: Row) -> None:
-        changed = {key: order[key] for key in ("status", "reason", "filled_qty", "filled_avg_price", "updated_at")}
-        connection.execute(orders.update().where(orders.c.id == order["id"]).values(**changed))
 
     def reject(self, account: str, order_id: str, reason: str) -> Events:
         """End an accepted order as the exchange's rejection."""
         with self.engine.begin() as connection:
-            self._locked(connection, account)
-            order = self._order(connection, account, orders.c.id == order_id)
+            rows.locked(connection, account, self.terms.starting_cash_usd)
+            order = rows.find_order(connection, account, orders.c.id == order_id)
             order["reason"] = reason
             return [self._finish(connection, order, "rejected", order["submitted_at"])]
 
     def cancel(self, account: str, order_id: str) -> Events:
         """Cancel one open order."""
         with self.engine.begin() as connection:
-            self._locked(connection, account)
-            order = self._order(connection, account, orders.c.id == order_id)
+            rows.locked(connection, account, self.terms.starting_cash_usd)
+            order = rows.find_order(connection, account, orders.c.id == order_id)
             if order["status"] not in OPEN:
                 raise bad_parameter(f'order is already in "{order["status"]}" state')
             order["reason"] = "cancelled on request"
@@ -259,7 +252,7 @@ class VenueBooks:
         """One order by either id."""
         which = orders.c.id == order_id if order_id is not None else orders.c.client_order_id == client_order_id
         with self.engine.begin() as connection:
-            return self._order(connection, account, which)
+            return rows.find_order(connection, account, which)
 
     def orders(self, account: str, *conditions: sa.ColumnElement[bool], newest_first: bool, limit: int) -> list[Row]:
         """Orders that meet the conditions."""
@@ -283,36 +276,7 @@ class VenueBooks:
         """Open positions with the price each is marked at."""
         session: dt.date | None = self.open_account(account)["session"]
         with self.engine.begin() as connection:
-            return [(row, self._mark(session, row)) for row in self._positions(connection, account)]
-
-    # rows
-
-    def _locked(self, connection: Connection, account: str, cash: Decimal | None = None) -> Row:
-        """The account's row, locked until the transaction ends; created when it is new."""
-        query = sa.select(accounts).where(accounts.c.account == account).with_for_update()
-        row = connection.execute(query).mappings().first()
-        if row is None:
-            start = self.terms.starting_cash_usd if cash is None else cash
-            new = insert(accounts).values(
-                account=account, starting_cash_usd=start, cash_usd=start, previous_equity_usd=start
-            )
-            connection.execute(new.on_conflict_do_nothing())
-            row = connection.execute(query).mappings().one()
-        return dict(row)
-
-    def _open(self, connection: Connection, account: str) -> list[Row]:
-        query = sa.select(orders).where(orders.c.account == account, orders.c.status.in_(OPEN)).order_by(orders.c.seq)
-        return [dict(row) for row in connection.execute(query).mappings()]
-
-    def _order(self, connection: Connection, account: str, which: sa.ColumnElement[bool]) -> Row:
-        row = connection.execute(sa.select(orders).where(orders.c.account == account, which)).mappings().first()
-        if row is None:
-            raise not_found("order not found")
-        return dict(row)
-
-    def _positions(self, connection: Connection, account: str) -> list[Row]:
-        query = sa.select(positions).where(positions.c.account == account).order_by(positions.c.symbol)
-        return [dict(row) for row in connection.execute(query).mappings()]
+            return [(row, self._mark(session, row)) for row in rows.held(connection, account)]
 
     def _mark(self, session: dt.date | None, position: Row) -> Decimal:
         """The session's mid, or the last price seen when the symbol did not trade."""
@@ -328,21 +292,3 @@ def _entry_price(old: Decimal, entry: Decimal, signed: Decimal, price: Decimal) 
     if old * signed > 0:
         return (old * entry + signed * price) / new
     return entry if old * new > 0 else price
-
-
-def _intent(order: Row) -> OrderIntent:
-    """A stored order as the fill model takes it."""
-    return OrderIntent(
-        client_order_id=order["client_order_id"],
-        session=order["session"],
-        book=order["account"],
-        symbol=order["symbol"],
-        side=Side(order["side"]),
-        quantity_shares=order["qty"],
-        order_type=OrderType(order["type"]),
-        limit_price=order["limit_price"],
-        decision_mid=ZERO,
-        algo=Algo.SINGLE,
-        correlation_id="",
-        decided_at=calendar.decision_time(order["session"]),
-    )

@@ -15,7 +15,8 @@ from qgtm_core.types import Gate, KillTier, OrderState
 from qgtm_resources.clients.alpaca import AlpacaBroker
 from qgtm_resources.clients.alpaca_stream import TradeUpdates
 from qgtm_resources.clock import SessionClock
-from qgtm_resources.executor import ExecutionReport, Executor, Pace
+from qgtm_resources.execution_report import ExecutionReport
+from qgtm_resources.executor import Executor, Pace
 from qgtm_resources.services import Services
 from tests.resources.venue_support import (
     CASH,
