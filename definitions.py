@@ -90,7 +90,7 @@ def build_defs(settings: Settings, **overrides: Any) -> dict[str, dg.Definitions
     """Both code locations. What research may not do is not registered there: no broker, no orders, no sensors."""
     resources = resources_of(settings, **overrides)
     live = dg.Definitions(
-        assets=[*RAW, *PIT, *FEATURE_ASSETS, *SIGNALS, *TRADING_ASSETS, *OPS],
+        assets=list[Any]([*RAW, *PIT, *FEATURE_ASSETS, *SIGNALS, *TRADING_ASSETS, *OPS]),
         asset_checks=[*QUALITY_CHECKS, *GATE_CHECKS],
         jobs=LIVE_JOBS,
         schedules=SCHEDULES,

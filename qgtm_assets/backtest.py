@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -28,7 +29,7 @@ UPSTREAM = [
 ]
 
 
-class BacktestConfig(dg.Config):  # type: ignore[misc]
+class BacktestConfig(dg.Config):
     """What a backtest may vary; everything else is the house policy."""
 
     start_cash_usd: str = "1000000"
@@ -69,19 +70,29 @@ def backtest(
     started = time.perf_counter()
     views = panel(warehouse, desk, first, last)
     market = feed.feed.market_range(first, last)
-    until = calendar.offset_session(last, 10)
-    prices = warehouse.read("pit", "prices", None, until, columns=["symbol", "event_date", "revision", "adj_close"])
+    prices = warehouse.read(
+        "pit",
+        "prices",
+        None,
+        calendar.offset_session(last, 10),
+        columns=["symbol", "event_date", "revision", "adj_close"],
+    )
     loaded = time.perf_counter()
     rows = run_backtest(
         views, market, prices, CLUSTERS, policy, book=book, cash_usd=Decimal(config.start_cash_usd),
         progress=lambda text, done, total: context.log.info(f"{text}: {done} of {total} sessions"),
     )  # fmt: skip
     computed = time.perf_counter()
-    figures = {"backtest": book, "load_s": loaded - started, "compute_s": computed - loaded, "resets": rows.resets}
+    figures: dict[str, Any] = {
+        "backtest": book,
+        "load_s": loaded - started,
+        "compute_s": computed - loaded,
+        "resets": rows.resets,
+    }
     for table in TABLES:
         frame = getattr(rows, table.name)
-        span = (None, None) if table is METRICS_TABLE else (first, last)
-        warehouse.client.write(table, frame, *span, where={"book": book})
+        since, until = (None, None) if table is METRICS_TABLE else (first, last)
+        warehouse.client.write(table, frame, since, until, {"book": book})
         yield dg.MaterializeResult(asset_key=[table.group, table.name], metadata={"rows": len(frame), **figures})
     picture = equity_png(rows.sessions, f"{desk.feed_label} {book}")
     path = write_picture(Path(warehouse.folder) / "results" / f"{book}.png", picture)

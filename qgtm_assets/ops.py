@@ -39,7 +39,7 @@ def audit_head(ledger: LedgerResource) -> dg.MaterializeResult:
     )
 
 
-class FlattenConfig(dg.Config):  # type: ignore[misc]
+class FlattenConfig(dg.Config):
     """Who asks for it and why; both go into the audit log."""
 
     actor: str = "operator"

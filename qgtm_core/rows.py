@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -99,7 +100,7 @@ def position_rows(
     session: dt.date, book: str, positions: Mapping[str, Decimal], cash_usd: Decimal, marks: Mapping[str, float]
 ) -> pl.DataFrame:
     """One row a position of `execution/positions`, and one for cash (symbol USD, mark 1)."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "session": session,
             "book": book,
@@ -110,6 +111,12 @@ def position_rows(
         }
         for symbol, quantity in sorted(positions.items())
     ]
-    cash = {"session": session, "book": book, "symbol": "USD", "quantity_shares": float(cash_usd), "mark": 1.0}
+    cash: dict[str, Any] = {
+        "session": session,
+        "book": book,
+        "symbol": "USD",
+        "quantity_shares": float(cash_usd),
+        "mark": 1.0,
+    }
     rows.append({**cash, "value_usd": float(cash_usd)})
     return pl.DataFrame(rows, schema=POSITIONS.dtypes)

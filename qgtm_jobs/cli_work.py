@@ -41,7 +41,10 @@ GROUPS = ("raw", "pit", "features", "signals")
 class Report(Protocol):
     """What an operation hands back."""
 
-    ok: bool
+    @property
+    def ok(self) -> bool:
+        """Whether the work succeeded; decides the exit code."""
+        ...
 
     def document(self) -> Mapping[str, Any]:
         """Everything, as plain values."""
@@ -153,7 +156,7 @@ def strategies(
     from qgtm_core.strategies.registry import REGISTRY
     from qgtm_jobs import render
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "number": strategy.number,
             "id": strategy.id,

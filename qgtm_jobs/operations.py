@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from qgtm_resources.clients.ledger import PostgresLedger
 
-QUIET = {"loggers": {"progress": {}}}
+QUIET: Mapping[str, Any] = {"loggers": {"progress": {}}}
 GROUPS = ("raw", "pit", "features", "signals")
 BACKTEST_DAYS = 5 * 365  # when no first session is given
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")

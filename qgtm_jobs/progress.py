@@ -23,7 +23,7 @@ class _StepHandler(logging.Handler):
                 listener(str(event.step_key))
 
 
-@dg.logger(description="Feeds the progress display of the command line")
+@dg.logger({}, description="Feeds the progress display of the command line")
 def progress_logger(_: dg.InitLoggerContext) -> logging.Logger:
     """A logger that prints nothing."""
     made = logging.Logger("qgtm.progress", logging.DEBUG)  # noqa: LOG001 - Dagster wants one of its own, not a shared one

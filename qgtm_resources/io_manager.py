@@ -14,7 +14,7 @@ from qgtm_resources.clients.warehouse import Warehouse
 BOOK_GROUPS = frozenset({"portfolio", "risk", "execution", "tca"})  # tables that hold several books
 
 
-class WarehouseIOManager(dg.ConfigurableIOManager):  # type: ignore[misc]
+class WarehouseIOManager(dg.ConfigurableIOManager):
     """Write a frame into `<group>.<table>` in one transaction; read it back read-only.
 
     A frame may reach back before its partitions: the first delivery of a table brings its history. Rows of other
@@ -29,8 +29,8 @@ class WarehouseIOManager(dg.ConfigurableIOManager):  # type: ignore[misc]
         group, name = context.asset_key.path
         table = table_for(group, name)
         first, last = _span(context)
-        if first is not None and not obj.is_empty():
-            first = min(first, obj["session"].min())  # type: ignore[type-var]
+        if first is not None:
+            first = min([first, *obj["session"].unique()])
         rows = Warehouse(Path(self.folder)).write(table, obj, first, last, self._where(group))
         context.add_output_metadata({"dagster/partition_row_count": rows, "rows": rows})
 

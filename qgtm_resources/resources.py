@@ -26,7 +26,7 @@ from qgtm_resources.clock import SystemClock
 from qgtm_resources.venue.control import VenueControl
 
 
-class WarehouseResource(dg.ConfigurableResource):  # type: ignore[misc]
+class WarehouseResource(dg.ConfigurableResource):
     """The DuckDB files, read by table and session."""
 
     folder: str
@@ -56,7 +56,7 @@ def _feed(mode: str, archive: str, seed: int, years: int, last_session: str) -> 
     )
 
 
-class FeedResource(dg.ConfigurableResource):  # type: ignore[misc]
+class FeedResource(dg.ConfigurableResource):
     """The feed of this installation; one instance a process, since opening one may simulate a market."""
 
     mode: str
@@ -76,7 +76,7 @@ def _ledger(url: str) -> PostgresLedger:
     return PostgresLedger(url)
 
 
-class LedgerResource(dg.ConfigurableResource):  # type: ignore[misc]
+class LedgerResource(dg.ConfigurableResource):
     """The durable books in PostgreSQL."""
 
     url: str
@@ -87,7 +87,7 @@ class LedgerResource(dg.ConfigurableResource):  # type: ignore[misc]
         return _ledger(self.url)
 
 
-class HotStateResource(dg.ConfigurableResource):  # type: ignore[misc]
+class HotStateResource(dg.ConfigurableResource):
     """Valkey: heartbeats and announcements that may be lost at any time."""
 
     url: str
@@ -98,7 +98,7 @@ class HotStateResource(dg.ConfigurableResource):  # type: ignore[misc]
         return HotState(self.url)
 
 
-class BrokerResource(dg.ConfigurableResource):  # type: ignore[misc]
+class BrokerResource(dg.ConfigurableResource):
     """The account: the paper venue by default, Alpaca when keys are set. Registered only where orders may go.
 
     `venue_cash_usd` is set for the paper venue only: it opens a new account with that cash, and is told the session.
@@ -117,7 +117,7 @@ class BrokerResource(dg.ConfigurableResource):  # type: ignore[misc]
         return AlpacaBroker(self.key, self.secret, self.url, live=self.live)
 
 
-class DeskResource(dg.ConfigurableResource):  # type: ignore[misc]
+class DeskResource(dg.ConfigurableResource):
     """The book this installation runs and its house rules."""
 
     book: str
