@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from qgtm_core.errors import ConfigError, TransientError
 from qgtm_jobs.cli_support import (
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from qgtm_resources.settings import Settings
 
 READY_S = 180.0
+NOTABLE = ("WARNING", "ERROR", "CRITICAL", "RUN_START", "RUN_SUCCESS", "RUN_FAILURE", "RUN_CANCELED")
 STATE_FILE, LOCK_FILE = "up.json", "up.lock"
 
 
@@ -39,16 +42,18 @@ def up(
     as_of: AsOfOption = None,
     book: BookOption = None,
     home: HomeOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Print every line of every process.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run everything until Ctrl-C: servers, paper venue, code servers, daemon, webserver.
 
-    With --json, one document is printed when everything answers, and the log goes to standard error.
+    The terminal shows starts, ends, runs, warnings and errors; logs/up.log holds every line. With --json, one
+    document is printed when everything answers, and the log goes to standard error.
     """
     settings = settings_from(home, feed, archive, as_of, book)
     with ExitStack() as stack:
         stack.enter_context(only_one(settings.home))
-        finish(ok=_serve(settings, stack, as_json=as_json))
+        finish(ok=_serve(settings, stack, verbose=verbose, as_json=as_json))
 
 
 def up_runs(home: Path) -> bool:
@@ -86,7 +91,7 @@ def only_one(home: Path) -> Iterator[None]:
         yield
 
 
-def _serve(settings: Settings, stack: ExitStack, *, as_json: bool) -> bool:
+def _serve(settings: Settings, stack: ExitStack, *, verbose: bool, as_json: bool) -> bool:
     from qgtm_jobs.render import stderr_console, stdout_console
     from qgtm_jobs.stack import build_stack
     from qgtm_jobs.supervisor import Supervisor
@@ -100,7 +105,8 @@ def _serve(settings: Settings, stack: ExitStack, *, as_json: bool) -> bool:
     os.environ.update(plan.environment)
 
     def report(name: str, line: str) -> None:
-        console.print(f"{name:<10} {line}", markup=False, highlight=False, soft_wrap=True)
+        if verbose or name == "up" or any(word in line for word in NOTABLE):
+            console.print(f"{name:<10} {line}", markup=False, highlight=False, soft_wrap=True)
 
     supervisor = stack.enter_context(Supervisor(plan.specs, settings.log_folder, settings.home / STATE_FILE, report))
     for number in (signal.SIGINT, signal.SIGTERM):

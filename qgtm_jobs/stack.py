@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import socket
 import sys
 import urllib.error
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from qgtm_core.errors import ConfigError
 from qgtm_jobs.supervisor import ProcessSpec
+from qgtm_jobs.venue_process import secret_of, venue_command
 from qgtm_resources.embedded import LOOPBACK, free_port, port_in_use
 from qgtm_resources.services import Services
 from qgtm_resources.settings import Settings
@@ -54,14 +54,11 @@ def needs_venue(settings: Settings) -> bool:
 def _venue(settings: Settings) -> ProcessSpec | None:
     if not needs_venue(settings):
         return None
+    # The same port file and secret as a venue that `qgtm run` starts: while this one answers, it is used by all.
     port = settings.venue_port or free_port()
-    secret = settings.venue_secret.get_secret_value() if settings.venue_secret else secrets.token_hex(16)
     url = f"http://{LOOPBACK}:{port}"
-    command = [sys.executable, "-m", "qgtm_resources.venue", "--port", str(port)]
-    command += ["--feed", settings.feed.value, "--seed", str(settings.seed)]
-    command += ["--starting-cash", str(settings.start_cash_usd)]
-    if settings.archive is not None:
-        command += ["--archive", str(settings.archive)]
+    command = [*venue_command(settings), "--port", str(port)]
+    secret = settings.venue_secret.get_secret_value() if settings.venue_secret else secret_of(settings.home)
     return ProcessSpec(
         "venue",
         command,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ STOP_S = 15.0
 POLL_S = 0.2
 LOG_LIMIT_BYTES = 20_000_000
 _PR_SET_PDEATHSIG = 1
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ class Supervisor:
         rotate(self._logs / f"{name}.log")
         with suppress(ValueError), (self._logs / f"{name}.log").open("a", encoding="utf-8") as own:
             for raw in process.stdout:
-                line = raw.decode(errors="replace").rstrip()
+                line = _COLOUR.sub("", raw.decode(errors="replace").rstrip())
                 own.write(line + "\n")
                 own.flush()
                 self.say(name, line)
