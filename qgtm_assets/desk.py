@@ -28,7 +28,7 @@ def panel(
     since = start or calendar.offset_session(first, -lookback - 1)
     return build_panel(
         warehouse.read("features", "prices", since, last),
-        {s.id: warehouse.read("signals", s.id, first, last) for s in TRADING},
+        warehouse.read_many("signals", [s.id for s in TRADING], first, last),
         warehouse.read("raw", "decision_quotes", first, last),
         calendar.schedule(first, last).select("session", "decided_at"),
         lookback,
@@ -69,5 +69,5 @@ def _stricter(latched: Gate, decided: Gate) -> Gate:
 
 def signals_of(warehouse: WarehouseResource, session: dt.date) -> pl.DataFrame:
     """All signals of one session, dead strategies included, by strategy and symbol."""
-    frames = [warehouse.read("signals", strategy, session, session) for strategy in REGISTRY]
-    return pl.concat(frames).sort("strategy_id", "symbol")
+    frames = warehouse.read_many("signals", list(REGISTRY), session, session)
+    return pl.concat(frames.values()).sort("strategy_id", "symbol")

@@ -31,7 +31,7 @@ def feature_asset(feature: Feature) -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
         first, last = session_span(context)
         start = reach_back(warehouse.client, table, first)
-        known = {source: warehouse.read("pit", source, None, last) for source in feature.sources}
+        known = warehouse.read_many("pit", feature.sources, None, last)
         sessions = calendar.schedule(start, last).select("session", "decided_at")
         frame = compute_features(feature.table, known, sessions)
         yield from deliver(table, frame, {"from_session": start.isoformat()})

@@ -41,7 +41,7 @@ def signal_asset(strategy: Strategy) -> dg.AssetsDefinition:
         first, last = session_span(context)
         start = reach_back(warehouse.client, table, first)
         since = calendar.offset_session(start, -strategy.lookback)
-        history = {name: warehouse.read("features", name, since, last) for name in inputs}
+        history = warehouse.read_many("features", inputs, since, last)
         frame = evaluate(strategy, history, calendar.schedule(start, last).select("session", "decided_at"))
         opinions = frame.filter(status="OK")
         yield from deliver(table, frame, {"opinions": len(opinions), "from_session": start.isoformat()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -41,6 +42,13 @@ class WarehouseResource(dg.ConfigurableResource):
     ) -> pl.DataFrame:
         """Rows of `<group>/<name>` in sessions first..last."""
         return self.client.read(table_for(group, name), first, last, **options)  # type: ignore[arg-type]
+
+    def read_many(
+        self, group: str, names: Sequence[str], first: dt.date | None = None, last: dt.date | None = None
+    ) -> dict[str, pl.DataFrame]:
+        """Rows of several tables of one group, by name."""
+        frames = self.client.read_many([table_for(group, name) for name in names], first, last)
+        return dict(zip(names, frames, strict=True))
 
 
 @lru_cache(maxsize=4)

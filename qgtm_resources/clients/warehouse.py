@@ -76,17 +76,33 @@ class Warehouse:
         where: Mapping[str, str] | None = None,
     ) -> pl.DataFrame:
         """Rows of sessions first..last in the declared types; empty when nothing was ever written."""
-        chosen = list(columns) if columns is not None else list(table.dtypes)
+        return self.read_many([table], first, last, columns, where)[0]
+
+    def read_many(
+        self,
+        tables: Sequence[Table],
+        first: dt.date | None = None,
+        last: dt.date | None = None,
+        columns: Sequence[str] | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> list[pl.DataFrame]:
+        """The same rows of several tables of one group, over one connection."""
+        wanted = [list(columns) if columns is not None else list(table.dtypes) for table in tables]
+        if not tables or not self.path(tables[0].group).exists():
+            return [table.empty().select(chosen) for table, chosen in zip(tables, wanted, strict=True)]
         conditions, values = _conditions(first, last, where)
-        names = ", ".join(f'"{c}"' for c in chosen)
-        if not self.path(table.group).exists():
-            return table.empty().select(chosen)
-        with self._open(table.group, read_only=True) as connection:
-            if not _exists(connection, table):
-                return table.empty().select(chosen)
-            query = f'select {names} from "{table.group}"."{table.name}"{conditions}'
-            frame: pl.DataFrame = connection.execute(query, values).pl()
-        return frame.cast({name: table.dtypes[name] for name in chosen})
+        frames = []
+        with self._open(tables[0].group, read_only=True) as connection:
+            held = set(connection.execute("select table_schema, table_name from information_schema.tables").fetchall())
+            for table, chosen in zip(tables, wanted, strict=True):
+                if (table.group, table.name) not in held:
+                    frames.append(table.empty().select(chosen))
+                    continue
+                names = ", ".join(f'"{c}"' for c in chosen)
+                query = f'select {names} from "{table.group}"."{table.name}"{conditions}'
+                frame: pl.DataFrame = connection.execute(query, values).pl()
+                frames.append(frame.cast({name: table.dtypes[name] for name in chosen}))
+        return frames
 
     def sessions(self, table: Table) -> pl.DataFrame:
         """`session, rows` of what is stored, oldest first."""
