@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dagster as dg
 
-from qgtm_assets.partitions import SESSIONS
 from qgtm_core.schemas.raw import RAW_TABLES
 
 _IN_PROCESS = dg.in_process_executor
@@ -40,7 +39,6 @@ backtest = dg.define_asset_job(
     "backtest",
     selection=dg.AssetSelection.groups("backtest"),
     executor_def=_IN_PROCESS,
-    partitions_def=SESSIONS,
     tags={"dagster/priority": "-5"},
     description="The engine over a range of sessions, in one run",
 )
@@ -48,7 +46,6 @@ history = dg.define_asset_job(
     "history",
     selection=_MARKET | dg.AssetSelection.groups("signals"),
     executor_def=_IN_PROCESS,
-    partitions_def=SESSIONS,
     tags={"dagster/priority": "-5"},
     description="Backfill of raw, PIT, features and signals over a range, in one run",
 )
@@ -57,7 +54,6 @@ FEED_JOBS = {
         f"ingest_{name}",
         selection=dg.AssetSelection.assets(["raw", name]),
         executor_def=_IN_PROCESS,
-        partitions_def=SESSIONS,
         tags={"dagster/priority": "0"},
         description=f"raw/{name}: {table.publication}",
     )
