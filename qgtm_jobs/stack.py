@@ -136,7 +136,7 @@ def _daemon_beats(environment: Mapping[str, str], since: float) -> bool:
             port=environment["PGPORT"],
             user=environment["PGUSER"],
             password=environment["PGPASSWORD"],
-            dbname="dagster",
+            dbname=environment["QGTM_DAGSTER_DATABASE"],
             connect_timeout=2,
         )
     except psycopg2.OperationalError:

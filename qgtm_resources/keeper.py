@@ -73,8 +73,7 @@ def _start(folder: Path, wanted: Sequence[str], *, durable: bool) -> list[Server
     if "postgres" in wanted:
         postgres = start_postgres(folder / "postgres", password, durable=durable)
         servers.append(postgres)
-        for database in ("qgtm", "dagster"):
-            create_database(postgres.url, database)
+        create_database(postgres.url, "qgtm")
     if "valkey" in wanted:
         previous = state.get("servers", {}).get("valkey")
         servers.append(start_valkey(folder / "valkey", password, Server(**previous) if previous else None))

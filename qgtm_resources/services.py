@@ -56,6 +56,7 @@ class Services:
             **_libpq_environment(self.postgres_url),
             **DAGSTER_ENVIRONMENT,
             "DAGSTER_HOME": str(self.settings.dagster_home),
+            "QGTM_DAGSTER_DATABASE": self.settings.dagster_database,
         }
 
 
@@ -80,8 +81,7 @@ def services(settings: Settings, *, durable: bool = True) -> Iterator[Services]:
             postgres,
             _address(settings.redis_url, state, "valkey"),
         )
-        if settings.postgres_url is not None:
-            _ensure_dagster_database(postgres)
+        _ensure_dagster_database(postgres, settings.dagster_database)
         prepare_dagster_home(settings)
         stack.enter_context(_environment(found.environment))
         yield found
@@ -98,15 +98,15 @@ def prepare_dagster_home(settings: Settings) -> None:
         fresh.replace(target)
 
 
-def _ensure_dagster_database(url: str) -> None:
-    """Dagster's own tables live beside ours on the same server, in a database named `dagster`."""
+def _ensure_dagster_database(url: str, name: str) -> None:
+    """Dagster's own tables live beside ours on the same server, in a database of their own."""
     try:
-        create_database(url, "dagster")
+        create_database(url, name)
     except psycopg2.OperationalError as error:
         raise TransientError(f"QGTM_POSTGRES_URL: the server does not answer: {_first_line(error)}") from None
     except psycopg2.errors.InsufficientPrivilege:
         raise ConfigError(
-            "QGTM_POSTGRES_URL: this user may not create the database `dagster`; create it once"
+            f"QGTM_POSTGRES_URL: this user may not create the database `{name}`; create it once"
         ) from None
 
 

@@ -132,6 +132,11 @@ class Settings(BaseSettings):
         return self.home / "dagster"
 
     @property
+    def dagster_database(self) -> str:
+        """Database of Dagster's own tables, apart for each feed: a partition of one says nothing about another."""
+        return f"dagster_{self.feed.value}"
+
+    @property
     def log_folder(self) -> Path:
         """Folder of the log files."""
         return self.home / "logs"

@@ -30,7 +30,8 @@ def reconciliation_sensor(
     except TransientError as fault:
         # no event at all: silence is what the freshness of this asset, and the kill switch, react to
         return dg.SkipReason(f"a side did not answer: {fault}")
-    return dg.SensorResult(asset_events=events_of(report))
+    found = "books match" if report.ok else f"{len(report.breaks)} breaks, {len(report.confirmed)} confirmed"
+    return dg.SensorResult(asset_events=events_of(report), skip_reason=f"no run needed: {found}")
 
 
 def events_of(report: ReconciliationReport) -> list[dg.AssetMaterialization | dg.AssetCheckEvaluation]:

@@ -106,8 +106,8 @@ def test_servers_start_answer_and_leave_nothing_behind(home):
         assert os.environ["DAGSTER_HOME"] == str(home / "dagster")
         assert os.environ["DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS"] == "1"
         assert (home / "dagster" / "dagster.yaml").read_bytes() == (ROOT / "dagster.yaml").read_bytes()
-        dagster = running.postgres_url.rsplit("/", 1)[0] + "/dagster"
-        assert query(dagster, "SELECT current_database()") == ("dagster",)
+        dagster = running.postgres_url.rsplit("/", 1)[0] + "/dagster_simulated"
+        assert query(dagster, "SELECT current_database()") == ("dagster_simulated",)
 
     assert not any(alive(number) for number in numbers.values())
     assert dict(os.environ) == before
@@ -184,7 +184,7 @@ def test_addresses_that_are_set_are_used_and_nothing_is_started(home, shared_ser
         assert running.postgres_url == postgres_url
         assert running.redis_url == shared_services.redis_url
         assert not (home / "services").exists()
-        assert query(postgres_url.rsplit("/", 1)[0] + "/dagster", "SELECT 1") == (1,)
+        assert query(postgres_url.rsplit("/", 1)[0] + "/dagster_simulated", "SELECT 1") == (1,)
 
 
 def test_a_server_that_does_not_answer_is_named_by_its_variable(home):
