@@ -1,5 +1,6 @@
 """`raw/*`: one asset a feed table, as received. No cleaning here; a structural fault stops the asset, nothing else."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
@@ -7,6 +8,7 @@ import polars as pl
 
 from qgtm_assets.delivery import deliver, reach_back, stored_asset
 from qgtm_assets.partitions import SESSIONS, session_span
+from qgtm_core.errors import DataError
 from qgtm_core.schemas.raw import RAW_TABLES
 from qgtm_core.schemas.spec import Table
 from qgtm_resources.quarantine import record_rejected
@@ -30,18 +32,23 @@ def raw_asset(table: Table) -> dg.AssetsDefinition:
     def raw(
         context: dg.AssetExecutionContext, feed: FeedResource, warehouse: WarehouseResource
     ) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
-        first, last = session_span(context)
-        start = reach_back(warehouse.client, table, first)
-        frame = feed.feed.rows(table.name, start, last)
-        rejected = record_rejected(warehouse.client, feed.feed, table, start, last)
-        newest = frame["available_at"].max()
-        yield from deliver(
-            table,
-            frame,
-            {"mode": feed.mode, "from_session": start.isoformat(), "newest": str(newest), "rejected": rejected},
-        )
+        try:
+            yield from _fetch(table, feed, warehouse, *session_span(context))
+        except DataError as fault:
+            raise dg.Failure(str(fault), allow_retries=False) from fault
 
     return raw
+
+
+def _fetch(
+    table: Table, feed: FeedResource, warehouse: WarehouseResource, first: dt.date, last: dt.date
+) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
+    start = reach_back(warehouse.client, table, first)
+    frame = feed.feed.rows(table.name, start, last)
+    rejected = record_rejected(warehouse.client, feed.feed, table)
+    newest = str(frame["available_at"].max())
+    told = {"mode": feed.mode, "from_session": start.isoformat(), "newest": newest, "rejected": rejected}
+    yield from deliver(table, frame, told)
 
 
 RAW = [raw_asset(table) for table in RAW_TABLES.values()]

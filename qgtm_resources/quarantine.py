@@ -12,8 +12,8 @@ from qgtm_core.schemas.spec import Table
 from qgtm_resources.clients.warehouse import Warehouse
 
 
-def record_rejected(warehouse: Warehouse, feed: Feed, table: Table, first: dt.date, last: dt.date) -> int:
-    """Store what the feed rejected of a raw table; returns how many rows. Replaces the table's earlier verdicts."""
+def record_rejected(warehouse: Warehouse, feed: Feed, table: Table) -> int:
+    """Store what the feed rejected of a raw table, however old; returns how many rows. Replaces its earlier verdicts."""
     rejected = feed.rejected(table.name)
     rows = rejected.select(
         session=pl.lit(None, pl.Date),
@@ -24,17 +24,17 @@ def record_rejected(warehouse: Warehouse, feed: Feed, table: Table, first: dt.da
         problem=pl.col("problem").cast(pl.String),
         source=pl.col("file").cast(pl.String),
     )
-    return record(
-        warehouse, f"raw/{table.name}", rows.unique(["key", "column", "problem"], maintain_order=True), first, last
-    )
+    return record(warehouse, f"raw/{table.name}", rows.unique(["key", "column", "problem"], maintain_order=True))
 
 
-def record(warehouse: Warehouse, name: str, rows: pl.DataFrame, first: dt.date, last: dt.date) -> int:
-    """Store verdicts of one table for sessions first..last (all of them where the rows carry no session)."""
-    dated = rows["session"].null_count() < len(rows)
-    held = warehouse.read(DQ_TABLE, where={"table": name})
-    if rows.is_empty() and held.is_empty():
-        return 0
-    span = (first, last) if dated else (None, None)
-    warehouse.write(DQ_TABLE, rows, *span, where={"table": name})
+def record(
+    warehouse: Warehouse, name: str, rows: pl.DataFrame, first: dt.date | None = None, last: dt.date | None = None
+) -> int:
+    """Store verdicts of one table; they replace those of sessions first..last, or all of them when none are given.
+
+    A clean session must not wipe the verdicts of the others, so the sessions are those of the delivery, not of the rows.
+    """
+    held = warehouse.read(DQ_TABLE, first, last, columns=["table"], where={"table": name})
+    if not rows.is_empty() or not held.is_empty():
+        warehouse.write(DQ_TABLE, rows, first, last, where={"table": name})
     return len(rows)

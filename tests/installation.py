@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -109,9 +108,7 @@ class Installation:
 
     @property
     def broker(self) -> SimBrokerResource:
-        return SimBrokerResource(
-            key=self.book, mode=self.settings.feed.value, archive=str(self.settings.archive or "")
-        )
+        return SimBrokerResource(key=self.book, mode=self.settings.feed.value, archive=str(self.settings.archive or ""))
 
     def desk(self, session: dt.date = LAST) -> DeskResource:
         return DeskResource(
@@ -201,7 +198,6 @@ def market_history(folder: Path, settings: Settings | None = None, first: dt.dat
 
 
 def _make_history(settings: Settings, first: dt.date) -> dict[str, Any]:
-    os.environ["DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS"] = "1"
     broker = SimBrokerResource(key=settings.book_name)
     unused = {"ledger": LedgerResource(url="none"), "hotstate": HotStateResource(url="none"), "broker": broker}
     live = build_defs(settings, **unused)["live"]

@@ -25,6 +25,9 @@ FILES: Mapping[str, str] = {
     "backtest": "research",
 }  # fmt: skip
 LOCK_WAIT_S = 20.0
+FILE_FAULTS = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException, duckdb.InternalException)
+# another process has it; this process has it open the other way (a damaged *block* must not read as a *lock*)
+HELD_ELSEWHERE = ("Could not set lock", "different configuration")
 
 
 class Warehouse:
@@ -53,7 +56,7 @@ class Warehouse:
         the range.
         """
         frame = table.conform(frame)
-        _require_inside(table, frame, first, last)
+        _require_inside(table, frame, first, last, where)
         target = f'"{table.group}"."{table.name}"'
         conditions, values = _conditions(first, last, where)
         with self._open(table.group, read_only=False) as connection:
@@ -123,6 +126,8 @@ class Warehouse:
         try:
             connection.execute("set TimeZone = 'UTC'")
             yield connection
+        except FILE_FAULTS as fault:
+            raise _damaged(self.path(group), fault) from fault
         finally:
             connection.close()  # an open transaction rolls back
 
@@ -131,14 +136,17 @@ class Warehouse:
         while True:
             try:
                 return duckdb.connect(str(path), read_only=read_only)
-            except (duckdb.IOException, duckdb.ConnectionException) as fault:
-                if "lock" not in str(fault).lower() and "configuration" not in str(fault).lower():
-                    raise DataError(
-                        path.name, str(fault), remedy="restore the file or remove it and ingest again"
-                    ) from fault
+            except (*FILE_FAULTS, duckdb.ConnectionException) as fault:
+                if not any(words in str(fault) for words in HELD_ELSEWHERE):
+                    raise _damaged(path, fault) from fault
                 if time.monotonic() > deadline:
                     raise TransientError(f"{path.name} is held by another process: {fault}") from fault
                 time.sleep(0.05)
+
+
+def _damaged(path: Path, fault: duckdb.Error) -> DataError:
+    text = str(fault).rstrip(".!")
+    return DataError(path.name, text, remedy="check the disk; restore the file, or remove it and ingest again")
 
 
 def _conditions(
@@ -150,24 +158,24 @@ def _conditions(
         if value is not None:
             parts.append(text)
             values.append(value)
-    for column, value in (where or {}).items():
+    for column, wanted in (where or {}).items():
         parts.append(f'"{column}" = ?')
-        values.append(value)
+        values.append(wanted)
     return (" where " + " and ".join(parts) if parts else ""), values
 
 
-def _require_inside(table: Table, frame: pl.DataFrame, first: dt.date | None, last: dt.date | None) -> None:
-    if first is None or last is None or "session" not in frame.columns:
-        return
-    outside = frame["session"].is_between(first, last).not_()
-    if outside.any():
-        row = int(outside.arg_true()[0])
-        raise DataError(
-            f"{table.group}/{table.name}",
-            f"session {frame['session'][row]} lies outside {first}..{last}",
-            column="session",
-            row=row,
-        )
+def _require_inside(
+    table: Table, frame: pl.DataFrame, first: dt.date | None, last: dt.date | None, where: Mapping[str, str] | None
+) -> None:
+    """Refuse rows that this write would not replace: writing them again would double them."""
+    faults = [(column, frame[column] != value, f"other than {value}") for column, value in (where or {}).items()]
+    if first is not None and last is not None and "session" in frame.columns:
+        faults.append(("session", frame["session"].is_between(first, last).not_(), f"outside {first}..{last}"))
+    for column, outside, words in faults:
+        if outside.any():
+            row = int(outside.arg_true()[0])
+            source = f"{table.group}/{table.name}"
+            raise DataError(source, f"{column} {frame[column][row]} is {words}", column=column, row=row)
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
