@@ -114,6 +114,12 @@ def offset_session(session: dt.date, by: int) -> dt.date:
     return _at(min(max(here + by, 0), len(_session_days()) - 1))
 
 
+def sessions_since(first: dt.date, last: dt.date) -> int:
+    """Number of sessions after `first` up to and including `last`; 0 when there is none."""
+    here, there = np.searchsorted(_session_days(), np.array([first, last], dtype="datetime64[D]"), side="right")
+    return max(int(there - here), 0)
+
+
 def _at(index: int) -> dt.date:
     days = _session_days()
     if not 0 <= index < len(days):

@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
+from qgtm_core import calendar
 from qgtm_core.backtest.fills import MarketRow
 from qgtm_core.errors import InvariantError
 from qgtm_core.execution.intents import plan_orders
@@ -61,6 +62,7 @@ class Step:
     approval: Approval
     intents: tuple[OrderIntent, ...]
     executions: tuple[Execution, ...]
+    reset: bool  # a latched tier was assumed to be reset before the session (backtests only)
 
 
 def open_session(state: BookState, view: SessionView, policy: Policy) -> Opened:
@@ -131,14 +133,16 @@ def step_session(
     state: BookState, view: SessionView, clusters: Sequence[str], policy: Policy, broker: SessionBroker
 ) -> tuple[BookState, Step]:
     """Run one session; return the next state and what each stage produced."""
-    opened = open_session(_reset_by_policy(state, view, policy), view, policy)
+    started = _reset_by_policy(state, view, policy)
+    opened = open_session(started, view, policy)
     target = target_stage(opened, view, clusters, policy)
     approval = approve_stage(opened, target.target_weight, view, policy)
     intents = plan_stage(opened, approval.approved_shares, view, policy) or flatten_stage(opened, view, policy)
     for intent in intents:
         broker.submit(intent)
     executions = tuple(broker.executions(after=view.decided_at))
-    return apply_executions(opened.state, executions), Step(opened, target, approval, intents, executions)
+    step = Step(opened, target, approval, intents, executions, reset=started is not state)
+    return apply_executions(opened.state, executions), step
 
 
 def apply_executions(state: BookState, executions: Sequence[Execution]) -> BookState:
@@ -158,7 +162,7 @@ def _reset_by_policy(state: BookState, view: SessionView, policy: Policy) -> Boo
     after = policy.simulated_reset_sessions
     if after is None or state.latched is KillTier.NORMAL or state.latched_session is None:
         return state
-    if int(np.busday_count(state.latched_session, view.session)) < after:
+    if calendar.sessions_since(state.latched_session, view.session) < after:
         return state
     fresh_peak = state.equity_usd if state.latched is KillTier.FLATTEN else state.peak_equity_usd
     return replace(state, latched=KillTier.NORMAL, latched_reason="", latched_session=None, peak_equity_usd=fresh_peak)

@@ -53,7 +53,8 @@ class Feed(Protocol):
         """What happened in the session, for the *venue and TCA only*, never for a decision.
 
         Columns: symbol, mid (USD, between decision and close), half_spread_bp, volume_shares, adv_shares (mean of
-        the 20 sessions before), daily_vol (decimal), vwap (USD or null), close (USD). A symbol that did not trade is absent.
+        the 20 sessions before), daily_vol (decimal), vwap (USD or null), close (USD). A symbol that did not trade is
+        absent.
         """
         ...
 
@@ -149,7 +150,10 @@ class Ledger(Protocol):
         ...
 
     def book_executions(self, executions: Sequence[Execution]) -> int:
-        """Book fills once each (by execution id); returns how many were new. Raises InvariantError for an unknown order."""
+        """Book fills once each (by execution id); returns how many were new.
+
+        Raises InvariantError for an unknown order.
+        """
         ...
 
     def executions(self, book: str, session: dt.date | None = None) -> list[Execution]:

@@ -64,7 +64,7 @@ def approved_rows(opened: Opened, approval: Approval, view: SessionView) -> pl.D
         schema=APPROVED.dtypes,
         strict=False,
     )
-    return frame.sort("symbol")
+    return frame.with_columns(pl.col("approved_weight").fill_nan(None)).sort("symbol")
 
 
 def aligned(frame: pl.DataFrame, column: str, symbols: Sequence[str]) -> Array:

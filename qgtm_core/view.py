@@ -88,8 +88,8 @@ def build_panel(
     """Align features, signals and quotes of `sessions` (`session, decided_at`, oldest first).
 
     `prices` are rows of `features/prices` from `lookback` sessions before the first one on; `signals` are rows by
-    strategy id, `quotes` rows of `raw/decision_quotes`. A row that was not known at its decision raises
-    InvariantError.
+    strategy id, `quotes` rows of `raw/decision_quotes`; one with an empty or crossed book is no quote. A row that was
+    not known at its decision raises InvariantError.
     """
     days = sessions["session"]
     first, last = days[0], days[-1]
@@ -103,14 +103,19 @@ def build_panel(
         fresh_return=pl.when(pl.col("event_at") != pl.col("event_at").shift(1).over("symbol")).then("return_1d")
     )
     spread = (pl.col("ask") - pl.col("bid")) / 2 / ((pl.col("ask") + pl.col("bid")) / 2) * 1e4
-    quoted = quotes.filter(pl.col("session").is_between(first, last)).with_columns(
-        mid=(pl.col("ask") + pl.col("bid")) / 2, half_spread_bp=spread
+    quoted = (
+        quotes.filter(
+            pl.col("session").is_between(first, last) & (pl.col("bid") > 0) & (pl.col("ask") >= pl.col("bid"))
+        )
+        .sort("revision")  # the newest known revision wins
+        .with_columns(mid=(pl.col("ask") + pl.col("bid")) / 2, half_spread_bp=spread)
     )
     ids = tuple(signals)
     shape = (len(days), len(ids), len(symbols))
     score, confidence = np.full(shape, np.nan), np.full(shape, np.nan)
     for i, strategy in enumerate(ids):
         opinions = signals[strategy].filter(pl.col("session").is_between(first, last) & (pl.col("status") == "OK"))
+        _require_known(opinions, "available_at", sessions)
         score[:, i, :] = _matrix(opinions, grid, "score", symbols)
         confidence[:, i, :] = _matrix(opinions, grid, "confidence", symbols)
     return MarketPanel(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from qgtm_core.view import Array
 
 SESSIONS_A_YEAR = 252
+SD_NOISE = 1e-9  # of the largest return
+MAX_EXPONENT = 700.0  # e to this is the largest float, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ def performance(returns: Array) -> Performance:
     curve = np.cumprod(1.0 + r)
     total = float(curve[-1] - 1.0) if n else 0.0
     sd = float(r.std(ddof=1)) if n > 1 else 0.0
+    if n and sd < SD_NOISE * float(np.abs(r).max()):
+        sd = 0.0  # a constant series: what is left is rounding
     daily_sharpe = float(r.mean()) / sd if sd > 0 else None
     peak = np.maximum.accumulate(np.concatenate([[1.0], curve]))
     depth = 1.0 - np.concatenate([[1.0], curve]) / peak
@@ -45,17 +50,25 @@ def performance(returns: Array) -> Performance:
     return Performance(
         sessions=n,
         total_return=total,
-        annual_return=(1.0 + total) ** (SESSIONS_A_YEAR / n) - 1.0 if n and total > -1.0 else None,
-        annual_vol=sd * np.sqrt(SESSIONS_A_YEAR) if n > 1 else None,
-        sharpe=None if daily_sharpe is None else daily_sharpe * float(np.sqrt(SESSIONS_A_YEAR)),
+        annual_return=_annual(total, n),
+        annual_vol=sd * math.sqrt(SESSIONS_A_YEAR) if n > 1 else None,
+        sharpe=None if daily_sharpe is None else daily_sharpe * math.sqrt(SESSIONS_A_YEAR),
         sharpe_standard_error=None
         if daily_sharpe is None
-        else float(np.sqrt((1.0 + daily_sharpe**2 / 2.0) / n * SESSIONS_A_YEAR)),
+        else math.sqrt((1.0 + daily_sharpe**2 / 2.0) / n * SESSIONS_A_YEAR),
         max_drawdown=float(depth.max()),
         longest_drawdown_sessions=_longest_run(depth > 0),
         hit_rate=float((moved > 0).mean()) if len(moved) else None,
         worst_day=float(r.min()) if n else None,
     )
+
+
+def _annual(total: float, sessions: int) -> float | None:
+    """Geometric return a year; null for a total loss, an empty sample, or one too short to say anything finite."""
+    if not sessions or total <= -1.0:
+        return None
+    exponent = math.log1p(total) * SESSIONS_A_YEAR / sessions
+    return math.expm1(exponent) if exponent < MAX_EXPONENT else None
 
 
 def _longest_run(flags: np.ndarray) -> int:

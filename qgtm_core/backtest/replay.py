@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from qgtm_core.backtest.fills import FillModel, MarketRow
+from qgtm_core.backtest.fills import FillModel, MarketRow, usable
 from qgtm_core.backtest.simbroker import AccountRules, SimBroker
 from qgtm_core.engine import Step, step_session
 from qgtm_core.policy import Policy
@@ -61,10 +61,9 @@ def replay(
     for i, view in enumerate(panel.views()):
         today = market.get(view.session, {})
         broker.open_session(view.session, today, view.decided_at)
-        latched = state.latched
         state, step = step_session(state, view, clusters, policy, broker)
-        resets += int(latched > step.opened.state.latched)
-        closes.update((symbol, row.close) for symbol, row in today.items() if row.close is not None)
+        resets += int(step.reset)
+        closes.update(_marks(today))
         rows.append(_book_row(state, step, view, today, closes))
         executions += step.executions
         intents += step.intents
@@ -73,9 +72,10 @@ def replay(
         if progress is not None and i % PROGRESS_EVERY == 0:
             progress("replay", i, len(panel.sessions))
     sessions = pl.DataFrame(rows, schema={n: t for n, t in SESSIONS_TABLE.dtypes.items() if n != "return_1d"})
+    before = pl.col("equity_usd").shift(1, fill_value=float(cash_usd))
     return Replay(
         sessions=sessions.with_columns(
-            return_1d=pl.col("equity_usd") / pl.col("equity_usd").shift(1, fill_value=float(cash_usd)) - 1.0
+            return_1d=pl.when(before > 0.0).then(pl.col("equity_usd") / before - 1.0)
         ).select(list(SESSIONS_TABLE.dtypes)),
         fills=fill_rows(executions, intents),
         final=state,
@@ -83,10 +83,16 @@ def replay(
     )
 
 
+def _marks(today: Mapping[str, MarketRow]) -> dict[str, float]:
+    """Prices at the close; the session's mid where no close is known."""
+    found = {symbol: usable(row.close) or usable(row.mid) for symbol, row in today.items()}
+    return {symbol: price for symbol, price in found.items() if price is not None}
+
+
 def _book_row(
     state: BookState, step: Step, view: SessionView, today: Mapping[str, MarketRow], closes: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Book after the session. A symbol that was never marked has no fills either, so `closes` always holds it."""
+    """Book after the session. A fill needs a mid, so `closes` holds every symbol of the book."""
     leverage = dict(zip(view.symbols, leverages(view.symbols).tolist(), strict=True))
     values = {symbol: float(quantity) * closes[symbol] for symbol, quantity in state.positions.items()}
     equity = float(state.cash_usd) + sum(values.values())
@@ -97,7 +103,7 @@ def _book_row(
         "book": state.book,
         "equity_usd": equity,
         "cash_usd": float(state.cash_usd),
-        "gross_weight": gross / equity,
+        "gross_weight": gross / equity if equity > 0.0 else 0.0,
         "turnover_usd": sum(quantity * price for _, quantity, price in traded),
         "cost_usd": sum(
             e.side.sign * quantity * (price - (today[e.symbol].mid or price)) for e, quantity, price in traded

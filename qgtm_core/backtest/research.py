@@ -30,17 +30,20 @@ def strategy_records(panel: MarketPanel, next_return: Array, half_spread_bp: Arr
     """Weight = score x min(1, 10 % / volatility), equal over a strategy's symbols, entered at the close of the session.
 
     `next_return` is sessions x symbols: the total return from the session's close to the next one, NaN where unknown
-    (such a position earns nothing and is not counted as known). Costs: half the spread on every change of weight.
+    (such a position earns nothing and is not counted as known). Costs: half the spread on every change of weight. A
+    symbol without a volatility has no weight.
     """
-    scale = np.minimum(MAX_WEIGHT, VOL_TARGET / panel.annual_vol)
+    unknown = np.full_like(panel.annual_vol, np.nan)
+    scale = np.minimum(MAX_WEIGHT, np.divide(VOL_TARGET, panel.annual_vol, out=unknown, where=panel.annual_vol > 0.0))
+    earned, spread = _finite(next_return), _finite(half_spread_bp) / 1e4
     records = []
     for i, strategy in enumerate(panel.strategies):
         score = panel.score[:, i, :]
         traded = np.isfinite(score).any(axis=0)
         weight = np.nan_to_num(score * scale) / max(int(traded.sum()), 1)
         change = np.abs(np.diff(weight, axis=0, prepend=0.0))
-        gross = (weight * np.nan_to_num(next_return)).sum(axis=1)
-        net = gross - (change * np.nan_to_num(half_spread_bp) / 1e4).sum(axis=1)
+        gross = (weight * earned).sum(axis=1)
+        net = gross - (change * spread).sum(axis=1)
         has_signal = np.isfinite(score).any(axis=1)
         first = int(np.argmax(has_signal)) if has_signal.any() else -1
         sample = net[first:] if first >= 0 else net[:0]
@@ -56,3 +59,7 @@ def strategy_records(panel: MarketPanel, next_return: Array, half_spread_bp: Arr
             )
         )
     return records
+
+
+def _finite(values: Array) -> Array:
+    return np.where(np.isfinite(values), values, 0.0)

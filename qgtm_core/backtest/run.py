@@ -93,7 +93,7 @@ def _returns_rows(panel: MarketPanel, records: Sequence[StrategyRecord], book: s
 
 
 def _metrics_rows(panel: MarketPanel, result: Replay, records: Sequence[StrategyRecord], book: str) -> pl.DataFrame:
-    turnover, cost = result.sessions["turnover_usd"].sum(), result.sessions["cost_usd"].sum()
+    turnover, cost = (float(result.sessions[name].sum()) for name in ("turnover_usd", "cost_usd"))
     mean_equity = float(np.mean(result.sessions["equity_usd"].to_numpy()))
     years = len(panel.sessions) / 252
     rows = [

@@ -15,6 +15,7 @@ from qgtm_core.view import Array, SessionView
 
 CENT = Decimal("0.01")
 TICK = Decimal("0.0001")
+SHARE_NOISE = 1e-6  # shares; what floats leave behind
 
 
 def client_order_id(session: dt.date, book: str, symbol: str, side: Side, attempt: str) -> str:
@@ -36,21 +37,28 @@ def plan_orders(
 ) -> tuple[OrderIntent, ...]:
     """One intent for every symbol whose approved change is at least one whole share; sells first, to free cash.
 
-    Shares are rounded toward zero, but a change that closes a position closes it to the share.
+    Shares are rounded toward zero, but a change that closes a position closes it to the share. A change that is not
+    known (NaN) is not approved, and without a decision price nothing is sent: the next session tries again.
     """
     intents = [
-        _intent(view, i, int(whole), book, policy, attempt)
+        _intent(view, i, whole, book, policy, attempt)
         for i, whole in enumerate(_whole_shares(approved_shares, current_shares))
-        if whole != 0
+        if whole != 0 and math.isfinite(view.mid[i])
     ]
     return tuple(sorted(intents, key=lambda intent: (intent.side is Side.BUY, intent.symbol)))
 
 
 def _whole_shares(approved: Array, current: Array) -> Sequence[int]:
-    return [
-        round(change) if math.isclose(change, -held, abs_tol=1e-6) else math.trunc(change)
-        for change, held in zip(approved.tolist(), current.tolist(), strict=True)
-    ]
+    return [_whole(change, held) for change, held in zip(approved.tolist(), current.tolist(), strict=True)]
+
+
+def _whole(change: float, held: float) -> int:
+    if not math.isfinite(change):
+        return 0
+    nearest = round(change)
+    # -99.9999999 of 100 held closes them all; -10.6 of 10.6 held must not sell 11
+    closes = math.isclose(change, -held, abs_tol=SHARE_NOISE)
+    return nearest if closes and math.isclose(change, nearest, abs_tol=SHARE_NOISE) else math.trunc(change)
 
 
 def _intent(view: SessionView, i: int, shares: int, book: str, policy: RoutingPolicy, attempt: str) -> OrderIntent:
@@ -74,7 +82,8 @@ def _intent(view: SessionView, i: int, shares: int, book: str, policy: RoutingPo
 
 
 def _collar(mid: float, side: Side, collar_bp: float) -> Decimal:
-    price = Decimal(repr(mid * (1 + side.sign * collar_bp / 1e4)))
+    # in decimals: the noise of a float product would round up to the next cent
+    price = Decimal(repr(mid)) * (1 + side.sign * Decimal(repr(collar_bp)) / 10_000)
     return price.quantize(CENT, rounding=ROUND_UP if side is Side.BUY else ROUND_DOWN)
 
 

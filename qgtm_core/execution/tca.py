@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from qgtm_core.backtest.fills import MarketRow
+from qgtm_core.backtest.fills import MarketRow, usable
 from qgtm_core.schemas.trading import TCA
 from qgtm_core.types import Execution, OrderIntent
 
@@ -26,8 +26,9 @@ def measure(
 ) -> pl.DataFrame:
     """One row an order: slippage to arrival, interval VWAP and close, and implementation shortfall (Perold, 1988).
 
-    Shortfall = side x [sum q_i (p_i - p_d) + (Q - sum q_i)(p_close - p_d)], p_d = the decision mid where it was struck in
-    the session, else the arrival mid: a previous close would book the night's move as cost. Null = benchmark unknown.
+    Shortfall = side x [sum q_i (p_i - p_d) + (Q - sum q_i)(p_close - p_d)], p_d = the decision mid where it was
+    struck in the session, else the arrival mid: a previous close would book the night's move as cost. Null = benchmark
+    unknown.
     """
     fills: dict[str, list[Execution]] = defaultdict(list)
     for execution in executions:
@@ -45,9 +46,9 @@ def _row(intent: OrderIntent, fills: Sequence[Execution], market: MarketRow | No
     filled = float(sum(f.quantity_shares for f in fills))
     paid = float(sum(f.quantity_shares * f.price for f in fills))
     average = paid / filled if filled else None
-    arrival = market.mid if market else None
-    close = market.close if market else None
-    decision = float(intent.decision_mid) if basis in FRESH_BASES else None
+    arrival = usable(market.mid) if market else None
+    close = usable(market.close) if market else None
+    decision = usable(float(intent.decision_mid)) if basis in FRESH_BASES else None
     benchmark = decision if decision is not None else arrival
     shortfall = None
     if benchmark is not None and (filled == quantity or close is not None):
@@ -68,7 +69,7 @@ def _row(intent: OrderIntent, fills: Sequence[Execution], market: MarketRow | No
         "arrival_mid": arrival,
         "decision_basis": basis,
         "slippage_arrival_bp": _bp(sign, average, arrival),
-        "slippage_vwap_bp": _bp(sign, average, market.vwap if market else None),
+        "slippage_vwap_bp": _bp(sign, average, usable(market.vwap) if market else None),
         "slippage_close_bp": _bp(sign, average, close),
         "delay_bp": _bp(sign, arrival, decision),
         "shortfall_usd": shortfall,

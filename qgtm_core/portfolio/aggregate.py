@@ -12,17 +12,22 @@ from qgtm_core.view import Array
 def strategy_budgets(clusters: Sequence[str], caps: Mapping[str, float]) -> Array:
     """Share of the total budget of each strategy: equal, then clusters above their cap scaled down to it.
 
-    Correlated strategies must not outvote the rest by number; what a cluster gives up goes to the others.
+    Correlated strategies must not outvote the rest by number; what a cluster gives up goes to the others, which may
+    lift another one over its cap, so caps are applied until all hold. Where every cluster is capped and the caps leave
+    something over, it goes to all in proportion.
     """
-    names = np.array(clusters)
+    names = np.array(clusters, dtype=np.str_)
     budgets = np.full(len(names), 1.0 / max(len(names), 1))
-    for cluster, cap in caps.items():
-        inside = names == cluster
-        held = budgets[inside].sum()
-        if inside.all() or held <= cap:
-            continue
-        budgets[inside] *= cap / held
-        budgets[~inside] *= (1.0 - cap) / budgets[~inside].sum()
+    capped = np.zeros(len(names), dtype=bool)
+    while over := [c for c, cap in caps.items() if budgets[(names == c) & ~capped].sum() > cap + 1e-12]:
+        inside = names == over[0]
+        budgets[inside] *= caps[over[0]] / budgets[inside].sum()
+        capped |= inside
+        rest = budgets[~capped].sum()
+        if rest > 0.0:
+            budgets[~capped] *= (1.0 - budgets[capped].sum()) / rest
+        else:
+            budgets /= budgets.sum() or 1.0
     return budgets
 
 
@@ -40,4 +45,4 @@ def aggregate(score: Array, confidence: Array, budgets: Array) -> tuple[Array, A
     total = votes.sum(axis=0)
     conviction = np.divide(total, weight, out=np.full(score.shape[1], np.nan), where=weight > 0)
     disagreement = 1.0 - np.divide(np.abs(total), absolute, out=np.ones(score.shape[1]), where=absolute > 0)
-    return conviction, disagreement
+    return np.clip(conviction, -1.0, 1.0), np.maximum(disagreement, 0.0)  # rounding may step over the bounds

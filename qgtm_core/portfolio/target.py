@@ -30,7 +30,7 @@ def build_target(view: SessionView, current_weight: Array, clusters: Sequence[st
 
     weight = k x conviction x inverse-vol weight, with k = target volatility / volatility of the unscaled book, at
     most `max_multiplier`, so weak opinions stay small. A symbol without opinion, volatility or quote gets 0. A
-    change smaller than the no-trade band keeps the current weight.
+    change smaller than the no-trade band keeps the current weight, unless the target is 0 or on the other side.
     """
     conviction, disagreement = aggregate(view.score, view.confidence, strategy_budgets(clusters, policy.cluster_caps))
     eligible = np.isfinite(conviction) & np.isfinite(view.mid)
@@ -43,7 +43,8 @@ def build_target(view: SessionView, current_weight: Array, clusters: Sequence[st
     vol = portfolio_vol(base, view.annual_vol, rho)
     k = min(policy.max_multiplier, policy.annual_vol_target / vol) if vol > 0 else 0.0
     target = k * base
-    small = (np.abs(target - current_weight) < policy.no_trade_band_weight) & (target != 0.0)
+    same_side = (target != 0.0) & (target * current_weight >= 0.0)
+    small = same_side & (np.abs(target - current_weight) < policy.no_trade_band_weight)
     target = np.where(small, current_weight, target)
     return Target(
         conviction=conviction,
@@ -51,7 +52,5 @@ def build_target(view: SessionView, current_weight: Array, clusters: Sequence[st
         opinions=np.isfinite(view.score).sum(axis=0).astype(float),
         current_weight=current_weight,
         target_weight=target,
-        annual_vol=portfolio_vol(target, view.annual_vol, rho)
-        if np.isfinite(view.annual_vol[target != 0]).all()
-        else float("nan"),
+        annual_vol=portfolio_vol(target, view.annual_vol, rho),
     )

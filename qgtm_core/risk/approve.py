@@ -31,27 +31,28 @@ def approve(
 ) -> Approval:
     """Cut the target to the limits and the gate.
 
-    Order: no quote, position cap, metal cap, gross cap, kill tier, share of daily volume, smallest order. FLATTEN
-    turns the whole approval into the closing of every position. Each cut leaves its name in `reasons`.
+    Order: no quote, position cap, metal cap, gross cap, kill tier, share of daily volume, smallest order; then what
+    is bought must fit the caps beside what could not be sold. FLATTEN turns the whole approval into the closing of
+    every position. Each cut leaves its name in `reasons`. A target that is not known (NaN) changes nothing.
     """
     reasons: list[list[str]] = [[] for _ in view.symbols]
     price, quoted = view.mid, np.isfinite(view.mid)
     current = _weights(current_shares, price, equity_usd)
-    wanted = _shares(target_weight - current, price, equity_usd)
-    _note(reasons, ~quoted & ((current_shares != 0.0) | (target_weight != 0.0)), "NO_QUOTE")
-    weight = np.where(quoted, target_weight, 0.0)
+    target = np.where(np.isfinite(target_weight), target_weight, current)
+    wanted = _shares(target - current, price, equity_usd)
+    _note_unknown(reasons, view, (current_shares != 0.0) | (target != 0.0))
+    weight = np.where(quoted, target, 0.0)
     weight = _cap_positions(weight, view, limits, reasons)
     weight = _cap_metals(weight, view, limits, reasons)
     weight = _cap_gross(weight, view, limits, reasons)
 
     change = _shares(weight - current, price, equity_usd)
     change = _through_gate(change, current_shares, gate, reasons)
-    change = _cap_volume(change, view, limits, reasons, exempt=gate.tier is KillTier.FLATTEN)
-    notional = np.abs(change) * np.where(quoted, price, 0.0)
-    closing = (np.abs(change + current_shares) < 1e-6) & (current_shares != 0.0)
-    tiny = (notional < limits.min_order_notional_usd) & (change != 0.0) & ~closing
-    _note(reasons, tiny, "TOO_SMALL")
-    change = np.where(tiny, 0.0, change)
+    if gate.tier is not KillTier.FLATTEN:
+        change = _cap_volume(change, current_shares, view, limits, reasons)
+        change = _drop_small(change, current_shares, view, limits, reasons)
+        change = _fit_additions(change, current_shares, equity_usd, view, limits, reasons)
+        change = _drop_small(change, current_shares, view, limits, reasons)
     return Approval(
         wanted_shares=wanted,
         approved_shares=change,
@@ -61,18 +62,29 @@ def approve(
 
 
 def _weights(shares: Array, price: Array, equity_usd: float) -> Array:
+    """Weights; NaN where the price of shares is unknown, 0 where there is no equity to weigh against."""
     if equity_usd <= 0.0:
         return np.zeros_like(shares)
-    return np.where((shares == 0.0) | ~np.isfinite(price), 0.0, shares * price / equity_usd)
+    return np.where(shares == 0.0, 0.0, shares * price / equity_usd)
 
 
 def _shares(weight: Array, price: Array, equity_usd: float) -> Array:
-    return np.divide(weight * equity_usd, price, out=np.zeros_like(weight), where=np.isfinite(price) & (weight != 0.0))
+    """Shares of weights; none where the price is unknown or there is no equity left to buy with."""
+    known = np.isfinite(price) & np.isfinite(weight) & (weight != 0.0)
+    return np.divide(weight * max(equity_usd, 0.0), price, out=np.zeros_like(weight), where=known)
+
+
+def _note_unknown(reasons: list[list[str]], view: SessionView, concerned: np.ndarray) -> None:
+    """Say why a symbol that is held, wanted or spoken of is not traded."""
+    spoken_of = concerned | np.isfinite(view.score).any(axis=0)
+    _note(reasons, spoken_of & ~np.isfinite(view.mid), "NO_QUOTE")
+    _note(reasons, spoken_of & ~np.isfinite(view.annual_vol), "NO_VOLATILITY")
 
 
 def _note(reasons: list[list[str]], where: np.ndarray, name: str) -> None:
     for i in np.flatnonzero(where):
-        reasons[i].append(name)
+        if name not in reasons[i]:
+            reasons[i].append(name)
 
 
 def _cap_positions(weight: Array, view: SessionView, limits: RiskLimits, reasons: list[list[str]]) -> Array:
@@ -101,12 +113,17 @@ def _cap_gross(weight: Array, view: SessionView, limits: RiskLimits, reasons: li
     return weight * (limits.max_gross_weight / gross)
 
 
+def _reducing(change: Array, current: Array) -> Array:
+    """The part of a change that brings a position nearer to nothing; the rest adds risk."""
+    return np.where(current * change < 0.0, np.sign(change) * np.minimum(np.abs(change), np.abs(current)), 0.0)
+
+
 def _through_gate(change: Array, current: Array, gate: Gate, reasons: list[list[str]]) -> Array:
     """THROTTLE halves what adds risk, NO_NEW forbids it, FLATTEN closes everything."""
     if gate.tier is KillTier.FLATTEN:
         _note(reasons, current != 0.0, "FLATTEN")
         return -current
-    reducing = np.where(current * change < 0.0, np.sign(change) * np.minimum(np.abs(change), np.abs(current)), 0.0)
+    reducing = _reducing(change, current)
     adding = change - reducing
     if gate.tier is KillTier.NO_NEW:
         _note(reasons, adding != 0.0, "NO_NEW")
@@ -118,13 +135,51 @@ def _through_gate(change: Array, current: Array, gate: Gate, reasons: list[list[
 
 
 def _cap_volume(
-    change: Array, view: SessionView, limits: RiskLimits, reasons: list[list[str]], *, exempt: bool
+    change: Array, current: Array, view: SessionView, limits: RiskLimits, reasons: list[list[str]]
 ) -> Array:
-    """Never more than a share of mean daily volume; an unknown volume allows nothing new."""
-    if exempt:
-        return change
-    cap = np.where(np.isfinite(view.adv_shares), view.adv_shares * limits.max_order_adv_share, 0.0)
+    """Never more than a share of mean daily volume; an unknown volume allows nothing new, but never holds one in."""
+    known = np.isfinite(view.adv_shares) & (view.adv_shares > 0.0)
+    cap = np.where(known, view.adv_shares * limits.max_order_adv_share, np.abs(_reducing(change, current)))
     over = np.abs(change) > cap
-    _note(reasons, over & np.isfinite(view.adv_shares), "ADV_LIMIT")
-    _note(reasons, over & ~np.isfinite(view.adv_shares), "NO_VOLUME")
+    _note(reasons, over & known, "ADV_LIMIT")
+    _note(reasons, over & ~known, "NO_VOLUME")
     return np.clip(change, -cap, cap)
+
+
+def _drop_small(
+    change: Array, current: Array, view: SessionView, limits: RiskLimits, reasons: list[list[str]]
+) -> Array:
+    """Drop orders not worth their cost; one that closes a position always goes."""
+    closing = (np.abs(change + current) < 1e-6) & (current != 0.0)
+    tiny = (np.abs(change) * view.mid < limits.min_order_notional_usd) & (change != 0.0) & ~closing
+    _note(reasons, tiny, "TOO_SMALL")
+    return np.where(tiny, 0.0, change)
+
+
+def _fit_additions(
+    change: Array, current: Array, equity_usd: float, view: SessionView, limits: RiskLimits, reasons: list[list[str]]
+) -> Array:
+    """Shrink what adds risk until metals and book hold their caps beside what is still held.
+
+    The caps on the target assume that every sale goes through; one cut by volume or dropped as too small does not.
+    """
+    reducing = _reducing(change, current)
+    adding = change - reducing
+    if not adding.any():
+        return change
+    lever, groups = leverages(view.symbols), metal_groups(view.symbols)
+    kept = np.nan_to_num(np.abs(_weights(current + reducing, view.mid, equity_usd))) * lever
+    extra = np.abs(_weights(adding, view.mid, equity_usd)) * lever
+    metals = _room(groups @ kept, groups @ extra, limits.max_metal_weight) @ groups
+    _note(reasons, (metals < 1.0) & (adding != 0.0), "CONCENTRATION")
+    extra = extra * metals
+    gross = _room(kept.sum(), extra.sum(), limits.max_gross_weight)
+    _note(reasons, (gross < 1.0) & (adding != 0.0), "GROSS_LIMIT")
+    return reducing + adding * metals * gross
+
+
+def _room(kept: Array, extra: Array, cap: float) -> Array:
+    """Share of `extra` that fits under a cap beside `kept`."""
+    free = np.maximum(cap - kept, 0.0)
+    over = extra > free + 1e-12
+    return np.where(over, free / np.where(over, extra, 1.0), 1.0)

@@ -50,7 +50,7 @@ APPROVED = _table(
         "correlation_id": _TEXT,
         "wanted_shares": _f("shares", nullable=False),
         "approved_shares": _f("shares, fractional; rounded when planned", nullable=False),
-        "approved_weight": _f("share of equity after the order", nullable=False),
+        "approved_weight": _f("share of equity after the order, null = held without a price"),
         "reasons": Column(pl.String, "what risk changed; empty = nothing", nullable=False),
         "tier": _TEXT,
     },
