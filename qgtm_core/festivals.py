@@ -43,7 +43,7 @@ FESTIVALS: dict[str, tuple[dt.date, ...]] = {
 
 
 def rows() -> pl.DataFrame:
-    """The table `raw/seasonal_calendar`: every festival of the table, each known two years ahead."""
+    """The table `raw/seasonal_calendar`: every festival of the table, each known three years ahead."""
     table = RAW_TABLES["seasonal_calendar"]
     dates = [(event, day) for event, days in FESTIVALS.items() for day in days]
     frame = pl.DataFrame(dates, schema={"event": pl.String, "event_date": pl.Date}, orient="row")

@@ -45,7 +45,7 @@ COT_DELAY = dt.timedelta(minutes=5)  # after the printed release time
 INTRADAY_DELAY = dt.timedelta(seconds=5)  # after a bar's end
 OPTION_DELAY = dt.timedelta(minutes=15)  # delayed quotes
 SCHEDULE_AHEAD = dt.timedelta(days=90)  # a release date is public at least this long before
-FESTIVAL_AHEAD = dt.timedelta(days=730)  # lunar calendars are computed years ahead
+FESTIVAL_AHEAD = dt.timedelta(days=1095)  # lunar calendars are computed years ahead
 INTERVALS: dict[str, dt.timedelta] = {
     "1m": dt.timedelta(minutes=1),
     "5m": dt.timedelta(minutes=5),
@@ -229,5 +229,5 @@ def fomc_schedule(day: pl.Expr) -> pl.Expr:
 
 
 def festival(day: pl.Expr) -> pl.Expr:
-    """Festival dates: two years ahead."""
+    """Festival dates: three years ahead."""
     return at(day, 0, 0, UTC) - FESTIVAL_AHEAD

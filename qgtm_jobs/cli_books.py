@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qgtm_core.errors import ConfigError
+from qgtm_core.risk.killswitch import RESET_WINDOW
 from qgtm_jobs.cli_support import (
     BookOption,
     HomeOption,
@@ -21,6 +22,8 @@ from qgtm_jobs.cli_support import (
 )
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from qgtm_core.audit import AuditHead
     from qgtm_resources.clients.ledger import PostgresLedger
     from qgtm_resources.settings import Settings
@@ -196,9 +199,15 @@ def kill_approve(by: ByOption, home: HomeOption = None, book: BookOption = None,
     require_home(settings)
     with open_ledger(settings) as (ledger, _):
         name = _book(ledger, settings, book)
-        # The ledger itself refuses while its newest reconciliation holds confirmed breaks.
-        gate = ledger.approve_reset(name, by, SystemClock().now(), reconciled=not ledger.open_breaks(name))
+        now = SystemClock().now()
+        gate = ledger.approve_reset(name, by, now, reconciled=_reconciled_lately(ledger, name, now))
     emit({"book": name, "tier": gate.tier, "reason": gate.reason}, f"{name}: {gate.tier.name}", as_json=as_json)
+
+
+def _reconciled_lately(ledger: PostgresLedger, book: str, now: dt.datetime) -> bool:
+    """Whether the books matched the broker at a comparison young enough for a reset."""
+    newest = ledger.reconciliations(book, limit=1)
+    return bool(newest) and bool(newest[0]["ok"]) and now - newest[0]["at"] <= RESET_WINDOW
 
 
 @audit.command("verify")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from qgtm_core import calendar
-from qgtm_core.errors import ConfigError, QgtmError
+from qgtm_core.errors import ConfigError, GateClosed, QgtmError
 from qgtm_core.schemas.results import DQ_TABLE, METRICS_TABLE, SESSIONS_TABLE
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.types import FeedMode
@@ -128,14 +128,14 @@ def execute(
             if key in definition.asset_layer.selected_asset_keys
         ]
     started = time.perf_counter()
-    single = first == last and not groups
-    tags = {"dagster/partition": str(last)} if single else {RANGE[0]: str(first), RANGE[1]: str(last)}
+    single = first == last and not groups and definition.partitions_def is not None
+    ranged = {RANGE[0]: str(first), RANGE[1]: str(last)} if groups else None
     with steps_reported(progress, job, len(chosen) if chosen else len(definition.nodes)):
         result = definition.execute_in_process(
             instance=shop.instance,
             partition_key=str(last) if single else None,
             asset_selection=chosen,
-            tags=tags if not single else None,
+            tags=ranged,
             run_config={**QUIET, **(config or {})},
             raise_on_error=False,
         )
@@ -186,12 +186,26 @@ def run_session(settings: Settings, progress: Progress) -> RunReport:
         seconds = {"start": ready - begun, "feed": opened - ready}
         if not ingested(shop, session):
             seconds["ingest"] = execute(shop, "ingest", progress, session, session)
-        seconds["rebalance"] = execute(shop, "rebalance", progress, session, session)
+        seconds["rebalance"] = rebalance(shop, session, progress)
         progress("reading back", 0, 0)
         report = report_of(shop, session)
     seconds["total"] = time.perf_counter() - begun
     report.seconds.update({name: round(value, 2) for name, value in seconds.items()})
     return report
+
+
+def rebalance(shop: Workshop, session: dt.date, progress: Progress) -> float:
+    """Run the rebalance; a run that a closed gate ended is told as such."""
+    try:
+        return execute(shop, "rebalance", progress, session, session)
+    except RunFailedError as failed:
+        gate = ledger_of(shop).gate(shop.settings.book_name)
+        if gate.open:
+            raise
+        raise GateClosed(
+            f"kill switch at {gate.tier.name} ({gate.reason}): no order was sent. Two persons lower it: "
+            "qgtm kill request-reset, then qgtm kill approve"
+        ) from failed
 
 
 def require_forward(shop: Workshop, session: dt.date) -> None:

@@ -22,6 +22,10 @@ def _two(value: float) -> str:
     return f"{round(value, 2) + 0.0:+.2f}"
 
 
+def _one(value: float) -> str:
+    return f"{value:,.1f}"
+
+
 def _bp(value: float) -> str:
     return f"{value:+.1f}"
 
@@ -89,7 +93,7 @@ class RunReport:
             )
             .sort("symbol")
         )
-        return table("Orders, and what risk changed", frame, {"wanted_shares": usd, "approved_shares": usd})
+        return table("Orders, and what risk changed", frame, {"wanted_shares": _one, "approved_shares": _one})
 
     def _costs(self) -> RenderableType:
         frame = self.tca.select(
@@ -130,11 +134,11 @@ class BacktestReport:
     def shown(self) -> Iterable[RenderableType]:
         """Metrics of the portfolio and of every strategy on its own."""
         yield f"\n[bold]Backtest {self.first} … {self.last}[/bold] · {self.feed} data · {HYPOTHETICAL}\n"
-        frame = self.metrics.select(
-            "name", "first", "sessions", "annual_return", "annual_vol", "sharpe", "sharpe_standard_error",
-            "max_drawdown", "hit_rate", "annual_turnover", "cost_bp",
+        frame = self.metrics.rename({"sharpe_standard_error": "standard_error"}).select(
+            "name", "first", "sessions", "annual_return", "annual_vol", "sharpe", "standard_error", "max_drawdown",
+            "hit_rate", "annual_turnover", "cost_bp",
         )  # fmt: skip
-        formats = {"annual_return": percent, "annual_vol": percent, "sharpe": _two, "sharpe_standard_error": _two,
+        formats = {"annual_return": percent, "annual_vol": percent, "sharpe": _two, "standard_error": _two,
                    "max_drawdown": percent, "hit_rate": percent, "cost_bp": _bp,
                    "annual_turnover": lambda v: f"{v:.1f}"}  # fmt: skip
         yield table("Figures (strategies on their own: close to close, half-spread costs)", frame, formats)

@@ -29,7 +29,7 @@ def equity_png(sessions: pl.DataFrame, label: str) -> bytes:
     bottom.fill_between(days, drawdown, 0.0, color="#8b0000", alpha=0.5)
     bottom.set_ylabel("drawdown, %")
     bottom.grid(alpha=0.3)
-    figure.text(0.01, 0.005, LEGEND, fontsize=7, color="#666666")
+    figure.supxlabel(LEGEND, fontsize=7, color="#666666", x=0.01, ha="left")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

@@ -13,7 +13,7 @@ from qgtm_resources.clients.warehouse import Warehouse
 
 
 def record_rejected(warehouse: Warehouse, feed: Feed, table: Table) -> int:
-    """Store what the feed rejected of a raw table, however old; returns how many rows. Replaces its earlier verdicts."""
+    """Store what the feed rejected of a raw table, in place of its earlier verdicts; returns how many rows."""
     rejected = feed.rejected(table.name)
     rows = rejected.select(
         session=pl.lit(None, pl.Date),
@@ -32,7 +32,7 @@ def record(
 ) -> int:
     """Store verdicts of one table; they replace those of sessions first..last, or all of them when none are given.
 
-    A clean session must not wipe the verdicts of the others, so the sessions are those of the delivery, not of the rows.
+    A clean session must not wipe the verdicts of others, so the sessions are those of the delivery, not of the rows.
     """
     held = warehouse.read(DQ_TABLE, first, last, columns=["table"], where={"table": name})
     if not rows.is_empty() or not held.is_empty():

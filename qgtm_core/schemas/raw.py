@@ -352,7 +352,7 @@ RAW_TABLES: dict[str, Table] = {
             ("event", "event_date"),
             {"event": Column(_S, "lunar_new_year, diwali or akshaya_tritiya", nullable=False), "event_date": _DAY},
             "Festivals that gold demand precedes; known years ahead",
-            "two years ahead",
+            "three years ahead",
         ),
     )
 }

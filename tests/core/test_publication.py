@@ -197,8 +197,8 @@ def test_every_festival_falls_once_in_every_year_and_in_its_season() -> None:
         assert {day.month for day in days} <= set(months[event])
 
 
-def test_festivals_are_known_two_years_ahead_in_the_declared_schema() -> None:
+def test_festivals_are_known_three_years_ahead_in_the_declared_schema() -> None:
     rows = RAW_TABLES["seasonal_calendar"].require_valid(festivals.rows())
     ahead = rows.select((pl.col("event_at") - pl.col("available_at")).dt.total_days()).to_series()
-    assert ahead.unique().to_list() == [730]
+    assert ahead.unique().to_list() == [1095]
     assert rows["session"].min() == calendar.FIRST_SESSION
