@@ -213,3 +213,11 @@ def test_approving_twice_gives_the_same(target: Array, shares: Array, adv: Array
 def test_closing_is_never_blocked_by_an_unknown_volume(shares: Array) -> None:
     approval = ask(0.0, shares, market=view(adv=NAN))
     np.testing.assert_allclose(shares + approval.approved_shares, 0.0, atol=1e-6)
+
+
+def test_a_reason_is_given_once_however_often_it_applies() -> None:
+    market = view(symbols=("GLD", "IAU", "SLV", "GDX"), adv=[10_000, 1e6, 1e6, 1e6])
+    limits = RiskLimits(max_position_weight=0.5, max_metal_weight=0.3)
+    approval = ask([0.1, 0.4, 0.0, 0.0], [2500, 0, 0, 0], limits=limits, market=market)
+    assert approval.reasons == ("CONCENTRATION,ADV_LIMIT", "CONCENTRATION", "", "")
+    np.testing.assert_allclose(approval.approved_weight, [0.2, 0.1, 0, 0])
