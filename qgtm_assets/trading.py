@@ -63,6 +63,17 @@ def _session(context: dg.AssetExecutionContext) -> dt.date:
     return dt.date.fromisoformat(context.partition_key)
 
 
+def _current_session(context: dg.AssetExecutionContext, desk: DeskResource, feed: FeedResource) -> dt.date:
+    """The session of the run, which must be the current one.
+
+    Asked by every stage that opens or marks the book, not by the fills alone: a target made for tomorrow's key would
+    open the book there, and today's rebalance would then be refused as a step back.
+    """
+    session = _session(context)
+    require_current(desk, feed, session)
+    return session
+
+
 @dg.asset(
     **_stage(
         TARGET,
@@ -71,10 +82,14 @@ def _session(context: dg.AssetExecutionContext) -> dt.date:
     )
 )
 def target(
-    context: dg.AssetExecutionContext, warehouse: WarehouseResource, ledger: LedgerResource, desk: DeskResource
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    ledger: LedgerResource,
+    desk: DeskResource,
+    feed: FeedResource,
 ) -> Events:
     """Opinions into target weights, for the book as it stood at the decision."""
-    here = open_desk(warehouse, desk, ledger.ledger, _session(context))
+    here = open_desk(warehouse, desk, ledger.ledger, _current_session(context, desk, feed))
     found = target_stage(here.opened, here.view, CLUSTERS, desk.policy)
     frame = target_rows(here.opened, found, here.view, desk.policy.policy_hash)
     yield from deliver(TARGET, frame, {"annual_vol": found.annual_vol, "equity_usd": here.opened.equity_usd})
@@ -98,10 +113,11 @@ def approved_orders(
     ledger: LedgerResource,
     desk: DeskResource,
     broker: BrokerResource,
+    feed: FeedResource,
     hotstate: HotStateResource,
 ) -> Events:
     """What risk lets through, and why the rest stays. A closed gate ends the run here."""
-    session, books = _session(context), ledger.ledger
+    session, books = _current_session(context, desk, feed), ledger.ledger
     here = open_desk(warehouse, desk, books, session)
     gate = here.opened.gate
     weights = _stored(warehouse, desk, session, TARGET, "target_weight")
@@ -134,9 +150,8 @@ def fills(
     feed: FeedResource,
 ) -> Events:
     """Send what was approved and book what came back; any session but the current one is refused."""
-    session, books = _session(context), ledger.ledger
+    session, books = _current_session(context, desk, feed), ledger.ledger
     here = open_desk(warehouse, desk, books, session)
-    require_current(desk, feed, session)
     require_open(here.opened.gate)
     approved = _stored(warehouse, desk, session, APPROVED, "approved_shares")
     intents = plan_stage(here.opened, approved, here.view, desk.policy)
@@ -175,7 +190,7 @@ def positions(
     context: dg.AssetExecutionContext, ledger: LedgerResource, desk: DeskResource, feed: FeedResource
 ) -> Events:
     """The book after the session, marked at the session's price after the decision."""
-    session, state = _session(context), ledger.ledger.book_state(desk.book)
+    session, state = _current_session(context, desk, feed), ledger.ledger.book_state(desk.book)
     marks = {s: row.mid for s, row in market_rows(feed.feed.market(session, TRADED)).items() if row.mid is not None}
     frame = position_rows(session, desk.book, state.positions, state.cash_usd, marks)
     yield from deliver(POSITIONS, frame, {"equity_usd": float(frame["value_usd"].sum())})

@@ -154,9 +154,15 @@ class Installation:
 
 def problem(result: dg.ExecuteInProcessResult) -> str:
     """What the first failed step said."""
-    from qgtm_jobs.operations import failure_of
-
-    return failure_of(result)
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            error = data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            told = data.user_failure_data.description if data.user_failure_data else None
+            return f"{str(event.step_key).replace('__', '/')}: {told or (error.message.strip() if error else '')}"
+    return next((str(event.message) for event in result.all_events if event.is_failure), "")
 
 
 def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:

@@ -66,7 +66,7 @@ def test_a_first_delivery_may_reach_back_before_its_partition(manager: Warehouse
 
 def test_a_row_after_the_partition_is_refused(manager: WarehouseIOManager) -> None:
     store(manager, positions(THU, 1.0), THU)
-    with pytest.raises(DataError, match="session 2024-06-28 is outside 2024-06-27..2024-06-27"):
+    with pytest.raises(DataError, match=r"session 2024-06-28 is outside 2024-06-27\.\.2024-06-27"):
         store(manager, pl.concat([positions(THU, 2.0), positions(FRI, 2.0)]), THU)
     assert load(manager, THU, FRI)["quantity_shares"].to_list() == [1.0]
 

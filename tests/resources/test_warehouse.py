@@ -171,9 +171,9 @@ def test_reading_leaves_the_file_as_it_was(warehouse: Warehouse) -> None:
 @pytest.mark.parametrize("act", ["read", "write"])
 def test_a_file_held_by_another_process_is_waited_for_then_named(warehouse: Warehouse, act: str) -> None:
     warehouse.write(POSITIONS, positions(FRI, GLD=1), FRI, FRI)
-    with _held(warehouse.path("execution")):
+    with Held(warehouse.path("execution")):
         started = time.monotonic()
-        with pytest.raises(TransientError, match="trading.duckdb is held by another process"):
+        with pytest.raises(TransientError, match=r"trading\.duckdb is held by another process"):
             _ = warehouse.read(POSITIONS) if act == "read" else warehouse.write(POSITIONS, positions(FRI, GLD=2))
         assert time.monotonic() - started >= 0.4
     assert held(warehouse) == {("2024-06-28", "own:GLD"): 1.0}
@@ -182,7 +182,7 @@ def test_a_file_held_by_another_process_is_waited_for_then_named(warehouse: Ware
 def test_a_write_goes_through_as_soon_as_the_file_is_free(tmp_path: Path) -> None:
     patient = Warehouse(tmp_path, lock_wait_s=20.0)
     patient.write(POSITIONS, positions(FRI, GLD=1), FRI, FRI)
-    with _held(patient.path("execution")) as process:
+    with Held(patient.path("execution")) as process:
         assert process.stdin is not None
         process.stdin.close()  # it lets go when it reads the end of its input
         assert patient.write(POSITIONS, positions(FRI, GLD=2), FRI, FRI) == 1
@@ -206,7 +206,7 @@ def test_a_damaged_block_is_bad_data_and_not_a_held_file(warehouse: Warehouse) -
     content = bytearray(path.read_bytes())
     content[13_000 : len(content) // 2] = bytes(len(content) // 2 - 13_000)
     path.write_bytes(bytes(content))
-    with pytest.raises(DataError, match="trading.duckdb: .*block"):
+    with pytest.raises(DataError, match=r"trading\.duckdb: .*block"):
         warehouse.read(POSITIONS)
 
 
@@ -221,7 +221,7 @@ def test_a_backtest_cannot_hold_the_file_a_rebalance_needs() -> None:
     assert FILES["backtest"] == "research"
 
 
-class _held:
+class Held:
     """Another process that has the file open for writing."""
 
     def __init__(self, path: Path) -> None:
