@@ -51,8 +51,9 @@ def approve(
     if gate.tier is not KillTier.FLATTEN:
         change = _cap_volume(change, current_shares, view, limits, reasons)
         change = _drop_small(change, current_shares, view, limits, reasons)
-        change = _fit_additions(change, current_shares, equity_usd, view, limits, reasons)
-        change = _drop_small(change, current_shares, view, limits, reasons)
+        fitted = _fit_additions(change, current_shares, equity_usd, view, limits, reasons)
+        if fitted is not change:
+            change = _drop_small(fitted, current_shares, view, limits, reasons)
     return Approval(
         wanted_shares=wanted,
         approved_shares=change,
@@ -139,8 +140,12 @@ def _cap_volume(
 ) -> Array:
     """Never more than a share of mean daily volume; an unknown volume allows nothing new, but never holds one in."""
     known = np.isfinite(view.adv_shares) & (view.adv_shares > 0.0)
-    cap = np.where(known, view.adv_shares * limits.max_order_adv_share, np.abs(_reducing(change, current)))
+    cap = view.adv_shares * limits.max_order_adv_share
+    if not known.all():
+        cap = np.where(known, cap, np.abs(_reducing(change, current)))
     over = np.abs(change) > cap
+    if not over.any():
+        return change
     _note(reasons, over & known, "ADV_LIMIT")
     _note(reasons, over & ~known, "NO_VOLUME")
     return np.clip(change, -cap, cap)
@@ -162,12 +167,14 @@ def _fit_additions(
     """Shrink what adds risk until metals and book hold their caps beside what is still held.
 
     The caps on the target assume that every sale goes through; one cut by volume or dropped as too small does not.
+    Returns `change` itself when everything fits.
     """
+    lever, groups = leverages(view.symbols), metal_groups(view.symbols)
+    after = np.nan_to_num(np.abs(_weights(current + change, view.mid, equity_usd))) * lever
+    if (groups @ after <= limits.max_metal_weight + 1e-12).all() and after.sum() <= limits.max_gross_weight + 1e-12:
+        return change
     reducing = _reducing(change, current)
     adding = change - reducing
-    if not adding.any():
-        return change
-    lever, groups = leverages(view.symbols), metal_groups(view.symbols)
     kept = np.nan_to_num(np.abs(_weights(current + reducing, view.mid, equity_usd))) * lever
     extra = np.abs(_weights(adding, view.mid, equity_usd)) * lever
     metals = _room(groups @ kept, groups @ extra, limits.max_metal_weight) @ groups
