@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from qgtm_core.errors import ConfigError, QgtmError
 from qgtm_core.types import FeedMode
+from qgtm_jobs.leftovers import LIFELINE_TAG, end_dead_runs, lifeline
 from qgtm_jobs.progress import Progress, steps_reported
 from qgtm_jobs.venue_process import paper_venue
 from qgtm_resources.services import Services, services
@@ -41,6 +42,7 @@ class Workshop:
     live: dg.Definitions
     research: dg.Definitions
     resources: Mapping[str, Any]
+    lifeline: str
 
     @property
     def session(self) -> dt.date:
@@ -70,9 +72,10 @@ def workshop(settings: Settings, progress: Progress, *, venue: bool) -> Iterator
         migrate(servers.postgres_url)
         defs = build_defs(servers.settings)
         instance = stack.enter_context(dg.DagsterInstance.get())
-        yield Workshop(
-            servers.settings, servers, instance, defs["live"], defs["research"], resources_of(servers.settings)
-        )
+        number = stack.enter_context(lifeline(servers.postgres_url))
+        end_dead_runs(instance, servers.postgres_url)
+        resources = resources_of(servers.settings)
+        yield Workshop(servers.settings, servers, instance, defs["live"], defs["research"], resources, number)
 
 
 def require_same_source(settings: Settings) -> None:
@@ -119,13 +122,13 @@ def execute(
         ]
     started = time.perf_counter()
     single = first == last and not groups and definition.partitions_def is not None
-    ranged = {RANGE[0]: str(first), RANGE[1]: str(last)} if groups else None
+    ranged = {RANGE[0]: str(first), RANGE[1]: str(last)} if groups else {}
     with steps_reported(progress, job, len(chosen) if chosen else len(definition.nodes)):
         result = definition.execute_in_process(
             instance=shop.instance,
             partition_key=str(last) if single else None,
             asset_selection=chosen,
-            tags=ranged,
+            tags={**ranged, LIFELINE_TAG: shop.lifeline},
             run_config={**QUIET, **(config or {})},
             raise_on_error=False,
         )
