@@ -1,0 +1,56 @@
+"""`python -m benchmarks compute|lookahead|crash|all --archive FOLDER`: exit code 1 when a goal or comparison fails."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import sys
+from pathlib import Path
+
+from benchmarks.tables import Result, show
+
+NAMES = ("compute", "lookahead", "crash")
+FIRST, LAST = dt.date(2010, 1, 4), dt.date(2024, 6, 28)
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Command line; the archive may come from QGTM_ARCHIVE."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="?", default="all", choices=(*NAMES, "all"))
+    parser.add_argument("--archive", type=Path, default=os.environ.get("QGTM_ARCHIVE"), help="folder of real history")
+    parser.add_argument("--from", dest="first", type=dt.date.fromisoformat, default=FIRST)
+    parser.add_argument("--to", dest="last", type=dt.date.fromisoformat, default=LAST)
+    parser.add_argument("--home", type=Path, help="folder for the crash trials; default: a new one, removed afterwards")
+    parser.add_argument("--json", dest="as_json", action="store_true", help="one JSON document a benchmark")
+    options = parser.parse_args(arguments)
+    if options.what != "crash" and options.archive is None:
+        parser.error("--archive FOLDER (or QGTM_ARCHIVE) is needed: the folder of real market history")
+    return options
+
+
+def measure(name: str, options: argparse.Namespace) -> Result:
+    """Run one benchmark; what it needs is imported only then."""
+    if name == "crash":
+        from benchmarks import crash
+
+        return crash.run(options.home)
+    from benchmarks import compute, lookahead
+    from benchmarks.history import Span
+
+    benchmark = compute.run if name == "compute" else lookahead.run
+    return benchmark(options.archive, Span(options.first, options.last))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what was asked for; 1 when any of it fails."""
+    options = parse(arguments)
+    results = []
+    for name in NAMES if options.what == "all" else (options.what,):
+        results.append(measure(name, options))
+        show(results[-1], as_json=options.as_json)
+    return 0 if all(result.ok for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
