@@ -35,7 +35,9 @@ def pit_asset(table: Table) -> dg.AssetsDefinition:
         first, last = session_span(context)
         start = reach_back(warehouse.client, table, first)
         good, bad = normalise(table.name, warehouse.read_many("raw", sources, start, last))
-        verdicts = bad.with_columns(source=pl.lit(", ".join(sources))).select(list(DQ_TABLE.dtypes))
+        verdicts = bad.with_columns(table=pl.lit(f"pit/{table.name}"), source=pl.lit(", ".join(sources))).select(
+            list(DQ_TABLE.dtypes)
+        )
         record(warehouse.client, f"pit/{table.name}", verdicts, start, last)
         yield from deliver(table, good, {"from_session": start.isoformat(), "quarantined": len(bad)})
 
