@@ -1,7 +1,7 @@
 """`qgtm run` killed with SIGKILL at chosen points and run again: each order once, each fill once, cash to the cent.
 
 Servers and paper venue are those of an installation and stay up; the command is a child process on the simulated
-market. An undisturbed run in another book says what the result must be.
+market. An undisturbed run in another book says what the result must be. Takes minutes: run by `make bench`, not by tests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +178,7 @@ def trial(desk: Desk, point: Point, book: str, control: Books, expected: Mapping
         "booked then": len(left.fills),
         "orders": len(ledger.orders),
         "fills": len(ledger.fills),
-        "cash off by USD": str(abs(ledger.cash_usd - control.cash_usd) + Decimal(0)),
+        "cash off by USD": f"{ledger.cash_usd - control.cash_usd:.2f}",
         "second run s": seconds,
         "load": os.getloadavg()[0],
         "wrong": "; ".join([*wrong, *([] if died else ["the command had ended before the kill"])]),

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from qgtm_core.errors import TransientError
+from qgtm_jobs.supervisor import with_parent_death
 from qgtm_resources.settings import Settings
 from qgtm_resources.venue.control import wait_until_up
 
@@ -77,7 +78,9 @@ def _start(settings: Settings) -> tuple[subprocess.Popen[bytes], str]:
     settings.log_folder.mkdir(parents=True, exist_ok=True)
     (settings.home / "venue" / "port").unlink(missing_ok=True)
     with (settings.log_folder / "venue.log").open("ab") as log:
-        process = subprocess.Popen(venue_command(settings), stdout=log, stderr=subprocess.STDOUT)
+        # A venue that outlives a killed command would be found by the next one, and its database is gone.
+        command = with_parent_death(venue_command(settings))
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     for _ in range(150):
         if (settings.home / "venue" / "port").exists():
             break
