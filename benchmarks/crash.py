@@ -1,7 +1,8 @@
 """`qgtm run` killed with SIGKILL at chosen points and run again: each order once, each fill once, cash to the cent.
 
 Servers and paper venue are those of an installation and stay up; the command is a child process on the simulated
-market. An undisturbed run in another book says what the result must be. Takes minutes: run by `make bench`, not by tests.
+market. An undisturbed run in another book says what the result must be. Takes minutes: part of `make bench`, not of the
+tests.
 """
 
 from __future__ import annotations
