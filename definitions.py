@@ -10,13 +10,17 @@ import dagster as dg
 from qgtm_assets.backtest import BACKTEST
 from qgtm_assets.checks.gates import GATE_CHECKS
 from qgtm_assets.checks.quality import QUALITY_CHECKS
-from qgtm_assets.features import FEATURE_ASSETS
+from qgtm_assets.features import FEATURE_ASSETS, feature_asset
 from qgtm_assets.ops import OPS
-from qgtm_assets.pit import PIT
-from qgtm_assets.raw import RAW
-from qgtm_assets.signals import SIGNALS
+from qgtm_assets.pit import PIT, pit_asset
+from qgtm_assets.raw import RAW, raw_asset
+from qgtm_assets.signals import SIGNALS, signal_asset
 from qgtm_assets.trading import TRADING_ASSETS
-from qgtm_jobs.jobs import LIVE_JOBS, RESEARCH_JOBS
+from qgtm_core.features.registry import FEATURES
+from qgtm_core.schemas.pit import PIT_TABLES
+from qgtm_core.schemas.raw import RAW_TABLES
+from qgtm_core.strategies.registry import REGISTRY
+from qgtm_jobs.jobs import LIVE_JOBS, RESEARCH_JOBS, history
 from qgtm_jobs.progress import progress_logger
 from qgtm_jobs.schedules import SCHEDULES
 from qgtm_resources.clients.alpaca import LIVE_HOST, PAPER_URL
@@ -86,6 +90,24 @@ def _broker(settings: Settings) -> BrokerResource:
     )
 
 
+def market_history(settings: Settings) -> dg.Definitions:
+    """Raw to signals without check results, for long ranges in one run; the assets still refuse bad data."""
+    assets = [
+        *(raw_asset(table, checked=False) for table in RAW_TABLES.values()),
+        *(pit_asset(table, checked=False) for table in PIT_TABLES.values()),
+        *(feature_asset(feature, checked=False) for feature in FEATURES.values()),
+        *(signal_asset(strategy, checked=False) for strategy in REGISTRY.values()),
+    ]
+    return dg.Definitions(
+        assets=assets, jobs=[history], resources=_inert(resources_of(settings)), loggers={"progress": progress_logger}
+    )
+
+
+def _inert(resources: dict[str, Any]) -> dict[str, Any]:
+    """What cannot reach a broker or a ledger."""
+    return {name: resources[name] for name in ("io_manager", "warehouse", "feed", "desk")}
+
+
 def build_defs(settings: Settings, **overrides: Any) -> dict[str, dg.Definitions]:
     """Both code locations. What research may not do is not registered there: no broker, no orders, no sensors."""
     resources = resources_of(settings, **overrides)
@@ -98,11 +120,10 @@ def build_defs(settings: Settings, **overrides: Any) -> dict[str, dg.Definitions
         resources=resources,
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},
     )
-    inert = {name: resources[name] for name in ("io_manager", "warehouse", "feed", "desk")}
     research = dg.Definitions(
         assets=BACKTEST,
         jobs=RESEARCH_JOBS,
-        resources=inert,
+        resources=_inert(resources),
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},
     )
     return {"live": live, "research": research}

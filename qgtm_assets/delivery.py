@@ -44,8 +44,12 @@ def _newest(sessions: pl.Series) -> dt.date:
     return newest
 
 
-def stored_asset(table: Table, *, kinds: set[str], **options: Any) -> Mapping[str, Any]:
-    """Arguments of `@asset` that every stored table has."""
+def stored_asset(table: Table, *, kinds: set[str], checked: bool = True, **options: Any) -> Mapping[str, Any]:
+    """Arguments of `@asset` that every stored table has.
+
+    `checked=False` leaves the check results out (not the checking): a run over thousands of sessions would store one
+    planned row for each check and session, each holding the whole list of holidays.
+    """
     checks = [dg.AssetCheckSpec(SCHEMA_CHECK, asset=[table.group, table.name], blocking=True)]
     if table.group in {"pit", "features", "signals"}:
         checks.append(dg.AssetCheckSpec(FUTURE_CHECK, asset=[table.group, table.name], blocking=True))
@@ -56,9 +60,16 @@ def stored_asset(table: Table, *, kinds: set[str], **options: Any) -> Mapping[st
         "owners": OWNERS[table.group],
         "kinds": kinds,
         "metadata": {"partition_expr": "session", "dagster/column_schema": column_schema(table)},
-        "check_specs": [*checks, *options.pop("check_specs", [])],
-        **options,
+        "check_specs": [*checks, *options.get("check_specs", [])] if checked else [],
+        **{name: value for name, value in options.items() if name != "check_specs"},
     }
+
+
+def answered(
+    events: Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult], *, checked: bool
+) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
+    """The events of an asset, without check results where it declares none."""
+    return events if checked else (event for event in events if isinstance(event, dg.Output))
 
 
 def column_schema(table: Table) -> dg.TableSchema:

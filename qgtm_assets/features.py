@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from qgtm_assets.delivery import deliver, reach_back, stored_asset
+from qgtm_assets.delivery import answered, deliver, reach_back, stored_asset
 from qgtm_assets.partitions import SESSIONS, session_span
 from qgtm_assets.pit import AUTOMATION
 from qgtm_core import calendar
@@ -14,12 +14,12 @@ from qgtm_core.schemas.features import FEATURE_TABLES
 from qgtm_resources.resources import WarehouseResource
 
 
-def feature_asset(feature: Feature) -> dg.AssetsDefinition:
+def feature_asset(feature: Feature, *, checked: bool = True) -> dg.AssetsDefinition:
     """Wire one family to the PIT tables it reads; it is given no row of a session after the last one asked."""
     table = FEATURE_TABLES[feature.table]
 
     @dg.asset(
-        **stored_asset(table, kinds={"polars", "duckdb"}),
+        **stored_asset(table, kinds={"polars", "duckdb"}, checked=checked),
         deps=[["pit", source] for source in feature.sources],
         partitions_def=SESSIONS,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -34,7 +34,7 @@ def feature_asset(feature: Feature) -> dg.AssetsDefinition:
         known = warehouse.read_many("pit", feature.sources, None, last)
         sessions = calendar.schedule(start, last).select("session", "decided_at")
         frame = compute_features(feature.table, known, sessions)
-        yield from deliver(table, frame, {"from_session": start.isoformat()})
+        yield from answered(deliver(table, frame, {"from_session": start.isoformat()}), checked=checked)
 
     return features
 

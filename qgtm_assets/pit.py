@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from qgtm_assets.delivery import deliver, reach_back, stored_asset
+from qgtm_assets.delivery import answered, deliver, reach_back, stored_asset
 from qgtm_assets.partitions import SESSIONS, session_span
 from qgtm_core.pit import normalise
 from qgtm_core.schemas.pit import PIT_SOURCES, PIT_TABLES
@@ -17,12 +17,12 @@ from qgtm_resources.resources import WarehouseResource
 AUTOMATION = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 
 
-def pit_asset(table: Table) -> dg.AssetsDefinition:
+def pit_asset(table: Table, *, checked: bool = True) -> dg.AssetsDefinition:
     """Wire one domain to the raw tables it is made of."""
     sources = PIT_SOURCES[table.name]
 
     @dg.asset(
-        **stored_asset(table, kinds={"polars", "duckdb"}),
+        **stored_asset(table, kinds={"polars", "duckdb"}, checked=checked),
         deps=[["raw", source] for source in sources],
         partitions_def=SESSIONS,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -39,7 +39,9 @@ def pit_asset(table: Table) -> dg.AssetsDefinition:
             list(DQ_TABLE.dtypes)
         )
         record(warehouse.client, f"pit/{table.name}", verdicts, start, last)
-        yield from deliver(table, good, {"from_session": start.isoformat(), "quarantined": len(bad)})
+        yield from answered(
+            deliver(table, good, {"from_session": start.isoformat(), "quarantined": len(bad)}), checked=checked
+        )
 
     return pit
 

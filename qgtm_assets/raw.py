@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from qgtm_assets.delivery import deliver, reach_back, stored_asset
+from qgtm_assets.delivery import answered, deliver, reach_back, stored_asset
 from qgtm_assets.partitions import SESSIONS, session_span
 from qgtm_core.errors import DataError
 from qgtm_core.schemas.raw import RAW_TABLES
@@ -18,11 +18,11 @@ from qgtm_resources.resources import FeedResource, WarehouseResource
 RETRIES = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
-def raw_asset(table: Table) -> dg.AssetsDefinition:
+def raw_asset(table: Table, *, checked: bool = True) -> dg.AssetsDefinition:
     """Wire one feed table; a row lands in the session whose decision can first see it."""
 
     @dg.asset(
-        **stored_asset(table, kinds={"polars", "duckdb"}),
+        **stored_asset(table, kinds={"polars", "duckdb"}, checked=checked),
         partitions_def=SESSIONS,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=RETRIES,
@@ -33,7 +33,7 @@ def raw_asset(table: Table) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, feed: FeedResource, warehouse: WarehouseResource
     ) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
         try:
-            yield from _fetch(table, feed, warehouse, *session_span(context))
+            yield from answered(_fetch(table, feed, warehouse, *session_span(context)), checked=checked)
         except DataError as fault:
             raise dg.Failure(str(fault), allow_retries=False) from fault
 

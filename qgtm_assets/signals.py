@@ -1,14 +1,17 @@
 """`signals/*`: one asset a strategy, from the registry. Rules live in the core; this is wiring."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
 
-from qgtm_assets.delivery import deliver, reach_back, stored_asset
+from qgtm_assets.delivery import answered, deliver, reach_back, stored_asset
 from qgtm_assets.partitions import SESSIONS, session_span
 from qgtm_core import calendar
+from qgtm_core.errors import DataError
 from qgtm_core.schemas.signals import signal_table
+from qgtm_core.schemas.spec import Table
 from qgtm_core.strategies.evaluate import evaluate
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.strategies.spec import Strategy
@@ -17,7 +20,7 @@ from qgtm_resources.resources import WarehouseResource
 FINITE_CHECK = "opinions_are_finite"
 
 
-def signal_asset(strategy: Strategy) -> dg.AssetsDefinition:
+def signal_asset(strategy: Strategy, *, checked: bool = True) -> dg.AssetsDefinition:
     """Wire one strategy; its rule sees history, its asset keeps the asked-for sessions."""
     table = signal_table(strategy.id)
     inputs = sorted({item.table for item in strategy.inputs})
@@ -26,6 +29,7 @@ def signal_asset(strategy: Strategy) -> dg.AssetsDefinition:
         **stored_asset(
             table,
             kinds={"polars", "duckdb"},
+            checked=checked,
             check_specs=[dg.AssetCheckSpec(FINITE_CHECK, asset=["signals", strategy.id], blocking=True)],
         ),
         deps=[["features", name] for name in inputs],
@@ -43,16 +47,22 @@ def signal_asset(strategy: Strategy) -> dg.AssetsDefinition:
         since = calendar.offset_session(start, -strategy.lookback)
         history = warehouse.read_many("features", inputs, since, last)
         frame = evaluate(strategy, history, calendar.schedule(start, last).select("session", "decided_at"))
-        opinions = frame.filter(status="OK")
-        yield from deliver(table, frame, {"opinions": len(opinions), "from_session": start.isoformat()})
-        sane = opinions.select(
-            pl.col("score").is_finite() & pl.col("score").is_between(-1, 1) & pl.col("confidence").is_between(0, 1)
-        ).to_series()
-        yield dg.AssetCheckResult(
-            passed=bool(sane.all()), check_name=FINITE_CHECK, metadata={"opinions": len(opinions)}
-        )
+        yield from answered(_told(table, frame, start), checked=checked)
 
     return signal
+
+
+def _told(table: Table, frame: pl.DataFrame, start: dt.date) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
+    """Hand the signals over; an opinion that is no number between its bounds stops the asset before it is stored."""
+    opinions = frame.filter(status="OK")
+    sane = opinions.select(
+        pl.col("score").is_finite() & pl.col("score").is_between(-1, 1) & pl.col("confidence").is_between(0, 1)
+    ).to_series()
+    if not sane.all():
+        yield dg.AssetCheckResult(passed=False, check_name=FINITE_CHECK, metadata={"bad": int((~sane).sum())})
+        raise DataError(f"signals/{table.name}", "an opinion is not a finite number in its bounds", column="score")
+    yield from deliver(table, frame, {"opinions": len(opinions), "from_session": start.isoformat()})
+    yield dg.AssetCheckResult(passed=True, check_name=FINITE_CHECK, metadata={"opinions": len(opinions)})
 
 
 SIGNALS = [signal_asset(strategy) for strategy in REGISTRY.values()]

@@ -167,7 +167,7 @@ def _backfill_group(
     import dagster as dg
 
     before = event_rows(shop)
-    seconds = execute(shop, "history", progress, first, last, groups=[group])
+    seconds = execute(shop, "history", progress, first, last, groups=[group], place="history")
     wanted = {str(day) for day in calendar.schedule(first, last)["session"]}
     keys = dg.AssetSelection.groups(group).resolve(shop.live.resolve_asset_graph())
     storage = shop.instance.event_log_storage
@@ -189,7 +189,7 @@ def backtest(
         ready = time.perf_counter()
         bring_history(shop, end, progress)
         covered = time.perf_counter()
-        execute(shop, "backtest", progress, begin, end, groups=["backtest"], research=True)
+        execute(shop, "backtest", progress, begin, end, groups=["backtest"], place="research")
         done = time.perf_counter()
         seconds = {"start": ready - begun, "history": covered - ready, "run": done - covered}
         return _backtest_report(shop, begin, end, out, seconds)
@@ -224,7 +224,7 @@ def bring_history(shop: Workshop, last: dt.date, progress: Progress) -> None:
     warehouse = shop.resources["warehouse"]
     needed = (("raw", "decision_quotes"), ("features", "prices"), *(("signals", name) for name in REGISTRY))
     if any(warehouse.read(group, name, last, last, columns=["session"]).is_empty() for group, name in needed):
-        execute(shop, "history", progress, last, last)
+        execute(shop, "history", progress, last, last, place="history")
 
 
 def flatten(settings: Settings, reason: str, by: str, progress: Progress) -> FlattenReport:

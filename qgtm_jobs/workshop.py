@@ -41,6 +41,7 @@ class Workshop:
     instance: dg.DagsterInstance
     live: dg.Definitions
     research: dg.Definitions
+    history: dg.Definitions  # raw to signals, for long ranges
     resources: Mapping[str, Any]
     lifeline: str
 
@@ -64,7 +65,7 @@ def workshop(settings: Settings, progress: Progress, *, venue: bool) -> Iterator
         progress("loading the graph", 0, 0)
         import dagster as dg
 
-        from definitions import build_defs, resources_of
+        from definitions import build_defs, market_history, resources_of
         from qgtm_resources.migrations import migrate
 
         warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -75,7 +76,10 @@ def workshop(settings: Settings, progress: Progress, *, venue: bool) -> Iterator
         number = stack.enter_context(lifeline(servers.postgres_url))
         end_dead_runs(instance, servers.postgres_url)
         resources = resources_of(servers.settings)
-        yield Workshop(servers.settings, servers, instance, defs["live"], defs["research"], resources, number)
+        long_ranges = market_history(servers.settings)
+        yield Workshop(
+            servers.settings, servers, instance, defs["live"], defs["research"], long_ranges, resources, number
+        )
 
 
 def require_same_source(settings: Settings) -> None:
@@ -104,13 +108,16 @@ def execute(
     last: dt.date,
     *,
     groups: Sequence[str] = (),
-    research: bool = False,
+    place: str = "live",
     config: Mapping[str, Any] | None = None,
 ) -> float:
-    """Run a job over sessions first..last in this process; returns seconds. Raises RunFailedError naming the step."""
+    """Run a job of a place (live, research, history) over first..last in this process; returns seconds.
+
+    Raises RunFailedError naming the step.
+    """
     import dagster as dg
 
-    definitions = shop.research if research else shop.live
+    definitions: dg.Definitions = getattr(shop, place)
     definition = definitions.resolve_job_def(job)
     chosen = None
     if groups:

@@ -80,7 +80,7 @@ def test_the_daemon_counts_as_up_only_after_a_heartbeat_of_this_start(open_servi
     with open_services() as running:
         daemon = next(spec for spec in build_stack(running, started_at=now).specs if spec.name == "daemon")
         assert not daemon.ready()
-        dagster = plain_postgres_url(running.postgres_url).rsplit("/", 1)[0] + "/dagster"
+        dagster = plain_postgres_url(running.postgres_url).rsplit("/", 1)[0] + f"/{running.settings.dagster_database}"
         connection = psycopg2.connect(dagster)
         connection.autocommit = True
         with connection.cursor() as cursor:
