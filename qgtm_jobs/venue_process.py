@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 
 from qgtm_core.errors import TransientError
 from qgtm_jobs.supervisor import with_parent_death
+from qgtm_resources.services import process_environment
 from qgtm_resources.settings import Settings
 from qgtm_resources.venue.control import wait_until_up
 
@@ -43,20 +43,21 @@ def running_venue(home: Path) -> str | None:
 def paper_venue(settings: Settings) -> Iterator[None]:
     """Have QGTM_VENUE_URL and QGTM_VENUE_SECRET point at a venue; start one when none runs, and stop only that one."""
     if settings.alpaca_key is not None or settings.live_trading:
-        os.environ.setdefault("QGTM_VENUE_URL", "")
-        os.environ.setdefault("QGTM_VENUE_SECRET", "")
-        yield
+        with process_environment({"QGTM_VENUE_URL": "", "QGTM_VENUE_SECRET": ""}):
+            yield
         return
-    os.environ["QGTM_VENUE_SECRET"] = secret_of(settings.home)
-    known = settings.venue_url or running_venue(settings.home)
-    if known is not None:
-        os.environ["QGTM_VENUE_URL"] = known
-        yield
-        return
+    with process_environment({"QGTM_VENUE_SECRET": secret_of(settings.home)}), ExitStack() as stack:
+        url = settings.venue_url or running_venue(settings.home) or stack.enter_context(_own_venue(settings))
+        with process_environment({"QGTM_VENUE_URL": url}):
+            yield
+
+
+@contextmanager
+def _own_venue(settings: Settings) -> Iterator[str]:
+    """Start a venue and give its address; stop it at the end."""
     process, url = _start(settings)
-    os.environ["QGTM_VENUE_URL"] = url
     try:
-        yield
+        yield url
     finally:
         process.terminate()
         try:

@@ -83,7 +83,7 @@ def services(settings: Settings, *, durable: bool = True) -> Iterator[Services]:
         )
         _ensure_dagster_database(postgres, settings.dagster_database)
         prepare_dagster_home(settings)
-        stack.enter_context(_environment(found.environment))
+        stack.enter_context(process_environment(found.environment))
         yield found
 
 
@@ -221,7 +221,8 @@ def _libpq_environment(url: str) -> dict[str, str]:
 
 
 @contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
+def process_environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of this process, and put the old ones back at the end."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

@@ -1,0 +1,148 @@
+"""The commands that do the work, end to end: embedded servers, the paper venue over HTTP, Dagster in-process.
+
+One installation serves all tests of this file (`xdist_group`): bringing history in takes half a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from qgtm_jobs.cli import app
+
+pytestmark = [pytest.mark.xdist_group("operations"), pytest.mark.timeout(280)]
+
+
+@dataclass(frozen=True)
+class Journey:
+    """What an operator's afternoon printed, command by command."""
+
+    first: dict[str, Any]
+    again: dict[str, Any]
+    shown: str
+    backtest: dict[str, Any]
+    backtest_shown: str
+    backfill: dict[str, Any]
+    files: list[str]
+    flattened: dict[str, Any]
+    refused: tuple[int, str]
+    history: tuple[int, str]
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
+    folder = tmp_path_factory.mktemp("operator")
+    runner = CliRunner()
+    settings = {"QGTM_HOME": str(folder / "home"), "QGTM_YEARS": "4", "QGTM_FEED": "simulated"}
+
+    def call(*words: str) -> tuple[int, str]:
+        answer = runner.invoke(app, list(words))
+        return answer.exit_code, answer.stdout if answer.exit_code == 0 else str(answer.exception or answer.output)
+
+    def said(*words: str) -> dict[str, Any]:
+        code, text = call(*words, "--json")
+        assert code == 0, text
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    before = dict(os.environ)
+    os.environ.update(settings)
+    try:
+        first, again = said("run"), said("run")
+        _, shown = call("run")
+        span = ("--from", "2024-05-01", "--to", "2024-06-28")
+        backtest = said("backtest", *span, "--out", str(folder / "out"))
+        _, backtest_shown = call("backtest", *span)
+        backfill = said("backfill", "--group", "signals", "--from", "2024-06-20")
+        flattened = said("flatten", "--reason", "drill", "--by", "ann")
+        return Journey(
+            first,
+            again,
+            shown,
+            backtest,
+            backtest_shown,
+            backfill,
+            sorted(path.name for path in Path(folder / "out").iterdir()),
+            flattened,
+            call("run"),
+            call("run", "--as-of", "2024-06-27", "--book", first["book"]),
+        )
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def test_a_run_reaches_from_signals_to_costs(journey):
+    report = journey.first
+
+    assert {row["strategy_id"] for row in report["signals"]} >= {"tsmom", "cot_precious", "gold_silver_ratio"}
+    assert report["orders"]
+    assert all(order["state"] == "FILLED" for order in report["orders"])
+    assert {fill["client_order_id"] for fill in report["fills"]} == {row["client_order_id"] for row in report["tca"]}
+    assert report["audit"]["verified"] is True
+
+
+def test_a_dead_strategy_says_that_it_is_quarantined(journey):
+    silent = [row for row in journey.first["signals"] if row["strategy_id"] == "gold_silver_ratio"]
+
+    assert {row["reason"] for row in silent} == {"QUARANTINED"}
+
+
+def test_a_second_run_of_the_session_sends_nothing_new(journey):
+    assert journey.again["orders"] == journey.first["orders"]
+    assert journey.again["fills"] == journey.first["fills"]
+
+
+def test_people_see_every_stage_of_the_session(journey):
+    for heading in (
+        "Signals",
+        "Target against current",
+        "Orders, and what risk changed",
+        "Fills",
+        "Gates",
+        "SIMULATED",
+    ):
+        assert heading in journey.shown
+
+
+def test_a_backtest_reports_the_portfolio_and_every_strategy(journey):
+    names = [row["name"] for row in journey.backtest["metrics"]]
+
+    assert names[0] == "portfolio"
+    assert "tsmom" in names
+    assert journey.backtest["metrics"][0]["sessions"] == 41
+    assert "Hypothetical" in journey.backtest_shown
+
+
+def test_a_backtest_leaves_its_picture_and_its_rows(journey):
+    assert journey.files == ["equity.png", "metrics.csv", "sessions.csv"]
+
+
+def test_a_backfill_leaves_no_partition_missing(journey):
+    assert journey.backfill["ok"] is True
+    assert [row["missing"] for row in journey.backfill["groups"]] == [0]
+
+
+def test_flatten_leaves_nothing_held(journey):
+    assert journey.flattened["still_held"] == {}
+
+
+def test_a_latched_kill_switch_stops_the_next_run_and_says_how_to_lower_it(journey):
+    code, text = journey.refused
+
+    assert code != 0
+    assert "FLATTEN" in text
+    assert "kill request-reset" in text
+
+
+def test_a_book_never_goes_back_in_time(journey):
+    code, text = journey.history
+
+    assert code != 0
+    assert "use another book" in text
