@@ -1,5 +1,7 @@
 """`backtest/*`: the same engine over a range of sessions, in one run. Broker and ledger are not needed here."""
 
+import datetime as dt
+import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -66,7 +68,7 @@ def backtest(
     """Loop `step_session` over the range, and judge every strategy on its own."""
     first, last = session_span(context)
     policy = policy_of(desk, config)
-    book = f"backtest-{policy.policy_hash}"
+    book = backtest_id(policy, first, last, config.start_cash_usd)
     started = time.perf_counter()
     views = panel(warehouse, desk, first, last)
     market = feed.feed.market_range(first, last)
@@ -126,6 +128,13 @@ def metrics_markdown(metrics: pl.DataFrame) -> str:
         float_precision=3,
     ):
         return str(shown)
+
+
+def backtest_id(policy: Policy, first: dt.date, last: dt.date, cash_usd: str) -> str:
+    """Name of a result: another policy, range or start is another backtest, and never overwrites this one."""
+    strategies = ",".join(strategy.params_hash for strategy in TRADING)
+    text = f"{policy.policy_hash}|{first}|{last}|{Decimal(cash_usd).normalize()}|{strategies}"
+    return f"backtest-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def policy_of(desk: DeskResource, config: BacktestConfig) -> Policy:
