@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from qgtm_assets.backtest import BACKTEST
+from qgtm_assets.checks.drift import DRIFT_CHECKS
 from qgtm_assets.checks.gates import GATE_CHECKS
 from qgtm_assets.checks.quality import QUALITY_CHECKS
 from qgtm_assets.features import FEATURE_ASSETS, feature_asset
@@ -113,7 +114,7 @@ def build_defs(settings: Settings, **overrides: Any) -> dict[str, dg.Definitions
     resources = resources_of(settings, **overrides)
     live = dg.Definitions(
         assets=list[Any]([*RAW, *PIT, *FEATURE_ASSETS, *SIGNALS, *TRADING_ASSETS, *OPS]),
-        asset_checks=[*QUALITY_CHECKS, *GATE_CHECKS],
+        asset_checks=[*QUALITY_CHECKS, *DRIFT_CHECKS, *GATE_CHECKS],
         jobs=LIVE_JOBS,
         schedules=SCHEDULES,
         sensors=[rebalance_sensor, reconciliation_sensor, killswitch_sensor, run_failure_alert, failed_check_alert],
