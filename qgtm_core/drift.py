@@ -30,9 +30,16 @@ def unusual(table: Table, history: pl.DataFrame) -> list[str]:
 
 
 def _odd_count(counts: pl.DataFrame) -> list[str]:
-    usual, now = float(counts["len"][:-1].median() or 0.0), int(counts["len"][-1])  # type: ignore[arg-type]
+    usual, now = _median(counts["len"][:-1].cast(pl.Float64)), int(counts["len"][-1])
     low, high = COUNT_BAND
     return [] if low * usual <= now <= high * usual else [f"{now} rows, usually {usual:.0f}"]
+
+
+def _median(values: pl.Series) -> float:
+    """Median of a float column that holds at least one value."""
+    found = values.median()
+    assert isinstance(found, float)
+    return found
 
 
 def _odd_values(table: Table, history: pl.DataFrame, newest: dt.date) -> list[str]:
@@ -48,10 +55,10 @@ def _odd_values(table: Table, history: pl.DataFrame, newest: dt.date) -> list[st
     found = []
     for name in columns:
         past, value = before[name].drop_nulls(), now[name][0]
-        middle = past.median()
-        if value is None or past.len() < MIN_SESSIONS or not isinstance(middle, float):
+        if value is None or past.len() < MIN_SESSIONS:
             continue
-        spread = float((past - middle).abs().median() or 0.0) * MAD_TO_SD  # type: ignore[arg-type]
+        middle = _median(past)
+        spread = _median((past - middle).abs()) * MAD_TO_SD
         if spread > 0.0 and abs(value - middle) > ROBUST_Z * spread:
             found.append(f"{name} is {value:.4g}, usually {middle:.4g} ± {spread:.2g}")
     return found
