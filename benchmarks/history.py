@@ -72,7 +72,7 @@ def make_panel(
     features: Mapping[str, pl.DataFrame], signals: Mapping[str, pl.DataFrame], quotes: pl.DataFrame, span: Span
 ) -> MarketPanel:
     """Views of the range for the strategies that trade, as the trading assets build them."""
-    lookback = Policy().portfolio.correlation_sessions
+    lookback = Policy().portfolio.correlation_sessions - 1
     since = calendar.offset_session(span.first, -lookback - 1)
     within = pl.col("session").is_between(span.first, span.last)
     return build_panel(

@@ -20,12 +20,10 @@ TRADING: tuple[Strategy, ...] = tuple(s for s in REGISTRY.values() if s.status i
 CLUSTERS: tuple[str, ...] = tuple(s.category for s in TRADING)
 
 
-def panel(
-    warehouse: WarehouseResource, desk: DeskResource, first: dt.date, last: dt.date, *, start: dt.date | None = None
-) -> MarketPanel:
+def panel(warehouse: WarehouseResource, desk: DeskResource, first: dt.date, last: dt.date) -> MarketPanel:
     """Views of sessions first..last from the stored features, signals and decision quotes."""
-    lookback = desk.policy.portfolio.correlation_sessions
-    since = start or calendar.offset_session(first, -lookback - 1)
+    lookback = desk.policy.portfolio.correlation_sessions - 1  # the session's own row is the last of them
+    since = calendar.offset_session(first, -lookback - 1)
     return build_panel(
         warehouse.read("features", "prices", since, last),
         warehouse.read_many("signals", [s.id for s in TRADING], first, last),

@@ -22,7 +22,7 @@ from qgtm_core.schemas.spec import Table
 from qgtm_core.schemas.trading import APPROVED, FILLS, POSITIONS, TARGET, TCA
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.types import Gate, OrderIntent
-from qgtm_core.universe import TRADED
+from qgtm_core.universe import INSTRUMENTS, TRADED
 from qgtm_core.view import Array
 from qgtm_resources.clients.ledger import PostgresLedger
 from qgtm_resources.clock import SystemClock
@@ -128,7 +128,8 @@ def approved_orders(
     body = {"session": str(session), "book": desk.book, "tier": gate.tier.name, "reason": gate.reason, "orders": sent}
     books.record("approval", f"book-{desk.book}-{session:%Y%m%d}", body, here.view.decided_at)
     yield from deliver(APPROVED, frame, {"tier": gate.tier.name, "changed": int((frame["reasons"] != "").sum())})
-    over = frame.filter(pl.col("approved_weight").abs() > desk.policy.limits.max_position_weight + 1e-9)
+    leverage = pl.col("symbol").replace_strict({symbol: INSTRUMENTS[symbol].leverage for symbol in TRADED})
+    over = frame.filter(pl.col("approved_weight").abs() * leverage > desk.policy.limits.max_position_weight + 1e-9)
     held = frame.filter(pl.col("approved_shares") != 0)["symbol"].to_list()
     breach = over.filter(pl.col("symbol").is_in(held) & (pl.col("approved_shares") > 0))
     yield dg.AssetCheckResult(passed=breach.is_empty(), check_name=LIMITS_CHECK, metadata={"over_limit": len(breach)})
