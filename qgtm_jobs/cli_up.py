@@ -101,6 +101,7 @@ def _serve(settings: Settings, stack: ExitStack, *, verbose: bool, as_json: bool
     console = stderr_console() if as_json else stdout_console()
     running = stack.enter_context(services(settings))
     migrate(running.postgres_url)
+    _end_runs_of_a_former_daemon(running.postgres_url)
     plan = build_stack(running, started_at=time.time())
     os.environ.update(plan.environment)
 
@@ -120,6 +121,16 @@ def _serve(settings: Settings, stack: ExitStack, *, verbose: bool, as_json: bool
     supervisor.run()
     report("up", "stopping")
     return not supervisor.given_up
+
+
+def _end_runs_of_a_former_daemon(postgres_url: str) -> None:
+    """A daemon that was killed leaves runs behind that hold pool slots; nobody else can have a daemon on this home."""
+    import dagster as dg
+
+    from qgtm_jobs.leftovers import end_dead_runs
+
+    with dg.DagsterInstance.get() as instance:
+        end_dead_runs(instance, postgres_url, daemon_is_gone=True)
 
 
 def _announce(settings: Settings, plan: Stack, supervisor: Supervisor, *, as_json: bool) -> None:

@@ -35,13 +35,20 @@ def lifeline(postgres_url: str) -> Iterator[str]:
         connection.close()
 
 
-def end_dead_runs(instance: dg.DagsterInstance, postgres_url: str) -> list[str]:
-    """Cancel unfinished runs whose process is gone and free what they hold; returns their ids."""
+def end_dead_runs(instance: dg.DagsterInstance, postgres_url: str, *, daemon_is_gone: bool = False) -> list[str]:
+    """Cancel unfinished runs whose process is gone and free what they hold; returns their ids.
+
+    Runs that a daemon started carry no number. Only a caller who knows that no daemon lives (`qgtm up`, which holds
+    the lock of its home) may say so, and then they count as dead too.
+    """
     import dagster as dg
 
     unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
-    runs = [run for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)) if LIFELINE_TAG in run.tags]
-    dead = [run for run in runs if not _held(postgres_url, int(run.tags[LIFELINE_TAG]))]
+    dead = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
+        number = run.tags.get(LIFELINE_TAG)
+        if daemon_is_gone if number is None else not _held(postgres_url, int(number)):
+            dead.append(run)
     for run in dead:
         # cancelled, not failed: the daemon starts a failed run again
         instance.report_run_canceled(run, message="its process ended without a word")

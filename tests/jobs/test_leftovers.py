@@ -79,3 +79,15 @@ def test_a_run_of_the_daemon_has_no_lifeline_and_is_left_alone(instance: dg.Dags
     other = started_run(instance, {})
     assert end_dead_runs(instance, postgres_url) == []
     assert status_of(instance, other) is dg.DagsterRunStatus.STARTED
+
+
+def test_runs_of_a_former_daemon_end_when_the_caller_knows_that_none_lives(
+    instance: dg.DagsterInstance, postgres_url: str
+) -> None:
+    with lifeline(postgres_url) as number:
+        alive = started_run(instance, {LIFELINE_TAG: number})
+        left_behind = str(uuid.uuid4())
+        instance.add_run(dg.DagsterRun(job_name="ingest", run_id=left_behind, status=dg.DagsterRunStatus.STARTED))
+
+        assert end_dead_runs(instance, postgres_url, daemon_is_gone=True) == [left_behind]
+        assert status_of(instance, alive) is dg.DagsterRunStatus.STARTED
