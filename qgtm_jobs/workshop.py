@@ -86,7 +86,7 @@ def require_same_source(settings: Settings) -> None:
     """Refuse to mix two sources in one warehouse: the first one used is written down beside it."""
     source = {
         FeedMode.SIMULATED: {"feed": "simulated", "seed": settings.seed, "years": settings.years},
-        FeedMode.ARCHIVE: {"feed": "archive", "archive": str(settings.archive)},
+        FeedMode.ARCHIVE: {"feed": "archive", "archive": str(settings.archive.resolve() if settings.archive else "")},
         FeedMode.LIVE: {"feed": "live"},
     }[settings.feed]
     note = settings.warehouse_folder / "source.json"
