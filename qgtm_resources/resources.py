@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -38,10 +38,17 @@ class WarehouseResource(dg.ConfigurableResource):
         return Warehouse(Path(self.folder))
 
     def read(
-        self, group: str, name: str, first: dt.date | None = None, last: dt.date | None = None, **options: object
+        self,
+        group: str,
+        name: str,
+        first: dt.date | None = None,
+        last: dt.date | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        where: Mapping[str, str] | None = None,
     ) -> pl.DataFrame:
         """Rows of `<group>/<name>` in sessions first..last."""
-        return self.client.read(table_for(group, name), first, last, **options)  # type: ignore[arg-type]
+        return self.client.read(table_for(group, name), first, last, columns, where)
 
     def read_many(
         self, group: str, names: Sequence[str], first: dt.date | None = None, last: dt.date | None = None

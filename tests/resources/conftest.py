@@ -1,4 +1,4 @@
-"""A migrated ledger for a whole module (migrating costs half a second); each test takes a book of its own."""
+"""Ledgers and venues of a whole module (each costs half a second to make); each test takes a book of its own."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from qgtm_resources.clients.alpaca import AlpacaBroker
 from qgtm_resources.clients.ledger import PostgresLedger
 from qgtm_resources.embedded import create_database
 from qgtm_resources.migrations import migrate
 from qgtm_resources.services import Services
+from tests.resources.venue_support import Account, RunningVenue, own_database, running_venue
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +38,23 @@ def book(postgres_ledger: PostgresLedger) -> str:
     from tests.ledgers import CASH, new_book
 
     return new_book(postgres_ledger, CASH)
+
+
+@pytest.fixture(scope="module")
+def venue(shared_services: Services) -> Iterator[RunningVenue]:
+    """A paper venue over HTTP on a database of its own, one a test file."""
+    with running_venue(own_database(shared_services)) as running:
+        yield running
+
+
+@pytest.fixture
+def account(venue: RunningVenue) -> Account:
+    """A fresh account at the venue."""
+    return venue.account()
+
+
+@pytest.fixture
+def broker(account: Account) -> Iterator[AlpacaBroker]:
+    """The real client at the account, with a short time-out."""
+    with account.broker(timeout_s=0.4) as client:
+        yield client

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -15,7 +14,6 @@ from qgtm_core.types import OrderState, Side
 from qgtm_resources.clients import alpaca
 from qgtm_resources.clients import alpaca_wire as wire
 from qgtm_resources.clients.alpaca import AlpacaBroker
-from qgtm_resources.services import Services
 from qgtm_resources.venue.market import Market
 from tests.resources.venue_support import (
     CASH,
@@ -24,27 +22,7 @@ from tests.resources.venue_support import (
     SESSION,
     Account,
     FixedFeed,
-    RunningVenue,
-    own_database,
-    running_venue,
 )
-
-
-@pytest.fixture(scope="module")
-def venue(shared_services: Services) -> Iterator[RunningVenue]:
-    with running_venue(own_database(shared_services)) as running:
-        yield running
-
-
-@pytest.fixture
-def account(venue: RunningVenue) -> Account:
-    return venue.account()
-
-
-@pytest.fixture
-def broker(account: Account) -> Iterator[AlpacaBroker]:
-    with account.broker(timeout_s=0.4) as client:
-        yield client
 
 
 def count(account: Account) -> int:

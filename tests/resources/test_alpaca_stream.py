@@ -10,19 +10,7 @@ from websockets.sync.client import connect
 
 from qgtm_core.errors import ConfigError
 from qgtm_resources.clients.alpaca_stream import TradeUpdates, stream_url
-from qgtm_resources.services import Services
-from tests.resources.venue_support import SECRET, Account, RunningVenue, eventually, own_database, running_venue
-
-
-@pytest.fixture(scope="module")
-def venue(shared_services: Services) -> Iterator[RunningVenue]:
-    with running_venue(own_database(shared_services)) as running:
-        yield running
-
-
-@pytest.fixture
-def account(venue: RunningVenue) -> Account:
-    return venue.account()
+from tests.resources.venue_support import SECRET, Account, eventually, running_venue
 
 
 @pytest.fixture

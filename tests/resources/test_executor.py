@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -17,36 +16,15 @@ from qgtm_resources.clients.alpaca_stream import TradeUpdates
 from qgtm_resources.clock import SessionClock
 from qgtm_resources.execution_report import ExecutionReport
 from qgtm_resources.executor import Executor, Pace
-from qgtm_resources.services import Services
 from tests.resources.venue_support import (
     CASH,
     NEXT,
     SECRET,
     SESSION,
     Account,
-    RunningVenue,
-    own_database,
-    running_venue,
 )
 
 QUICK = Pace(lookup_pause_s=0.01, first_poll_s=0.01, max_poll_s=0.02)
-
-
-@pytest.fixture(scope="module")
-def venue(shared_services: Services) -> Iterator[RunningVenue]:
-    with running_venue(own_database(shared_services)) as running:
-        yield running
-
-
-@pytest.fixture
-def account(venue: RunningVenue) -> Account:
-    return venue.account()
-
-
-@pytest.fixture
-def broker(account: Account) -> Iterator[AlpacaBroker]:
-    with account.broker(timeout_s=0.4) as client:
-        yield client
 
 
 @pytest.fixture

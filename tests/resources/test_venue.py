@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -11,7 +10,6 @@ import httpx
 import pytest
 
 from qgtm_core.errors import ConfigError, TransientError
-from qgtm_resources.services import Services
 from qgtm_resources.venue.control import VenueControl, wait_until_up
 from tests.resources.venue_support import (
     NEXT,
@@ -19,21 +17,8 @@ from tests.resources.venue_support import (
     SESSION,
     Account,
     FixedFeed,
-    RunningVenue,
-    own_database,
     running_venue,
 )
-
-
-@pytest.fixture(scope="module")
-def venue(shared_services: Services) -> Iterator[RunningVenue]:
-    with running_venue(own_database(shared_services)) as running:
-        yield running
-
-
-@pytest.fixture
-def account(venue: RunningVenue) -> Account:
-    return venue.account()
 
 
 def test_an_order_is_accepted_and_filled_with_every_number_a_string(account):
