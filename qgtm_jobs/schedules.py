@@ -30,6 +30,15 @@ CRON: Mapping[str, str] = {
     "event_calendar": "0 7 * * 1-5",
     "fomc_meetings": "5 7 * * 1-5",
     "seasonal_calendar": "0 5 * * 1",
+    "fx": "20 16 * * 1-5",
+    "sge_benchmark": "30 3 * * 1-5",
+    "sge_withdrawals": "15 7 * * 1-5",
+    "us_mint": "5 17 * * 1-5",
+    "cb_gold_flows": "20 8 * * 1-5",
+    "mining_costs": "0 18 * * 1-5",
+    "fund_terms": "10 9 * * 1-5",
+    "licensed_fix": "5 10 * * 1-5",
+    "eia_weekly": "35 10 * * 3,4",
 }
 
 

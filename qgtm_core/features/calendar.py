@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from qgtm_core import calendar
+from qgtm_core.features.spec import Feature
 
 FESTIVALS = ("lunar_new_year", "diwali", "akshaya_tritiya")
 LOOK_BACK_DAYS = 60
@@ -78,3 +79,6 @@ def _covered(known: pl.DataFrame) -> pl.DataFrame:
         .agg(whole=before.any() & after.any() & (day.diff().max() <= reach))
     )
     return each.group_by("session").agg(covered=(pl.col("whole").sum() == len(FESTIVALS)))
+
+
+FEATURES = (Feature("calendar", ("festivals",), compute),)

@@ -9,6 +9,7 @@ import polars as pl
 
 from qgtm_core import stats
 from qgtm_core.features.common import HEALTH, STAMPS, observe_pair
+from qgtm_core.features.spec import Feature
 from qgtm_core.schemas.features import CORRELATED
 
 WINDOW = 126  # returns
@@ -30,3 +31,6 @@ def correlate(prices: pl.DataFrame, a: str, b: str, sessions: pl.DataFrame) -> p
 
     rows = observe_pair(prices, a, b, sessions, features)
     return rows.select("session", *HEALTH, "corr_126", symbol_a=pl.lit(a), symbol_b=pl.lit(b))
+
+
+FEATURES = (Feature("correlation", ("prices",), compute),)

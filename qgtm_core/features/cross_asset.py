@@ -9,6 +9,7 @@ import polars as pl
 from qgtm_core import stats
 from qgtm_core.features.common import price_series, side_by_side
 from qgtm_core.features.correlation import correlate
+from qgtm_core.features.spec import Feature
 
 ONE_YEAR = 252  # bars
 
@@ -25,3 +26,6 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
             pair.select("session", gld_uup_corr_126="corr_126"),
         ]
     )
+
+
+FEATURES = (Feature("cross_asset", ("prices",), compute),)

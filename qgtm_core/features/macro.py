@@ -8,6 +8,7 @@ import polars as pl
 
 from qgtm_core import stats
 from qgtm_core.features.common import macro_series, side_by_side
+from qgtm_core.features.spec import Feature
 
 REAL_YIELD = "DFII10"
 BREAKEVEN = "T10YIE"
@@ -35,3 +36,6 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
             macro_series(pit["macro"], BREAKEVEN, sessions, breakeven, "breakeven_10y"),
         ]
     )
+
+
+FEATURES = (Feature("macro", ("macro",), compute),)

@@ -9,6 +9,7 @@ import polars as pl
 
 from qgtm_core import stats
 from qgtm_core.features.common import HEALTH, STAMPS, observe_pair
+from qgtm_core.features.spec import Feature
 from qgtm_core.schemas.features import PAIRS
 
 YEAR = 252  # common bars
@@ -73,3 +74,6 @@ def pair_features(bars: pl.DataFrame, path: stats.KalmanPath) -> pl.DataFrame:
         ratio_z_252=stats.zscore(ratio, YEAR),
         ratio_half_life_252=stats.half_life(ratio, YEAR),
     )
+
+
+FEATURES = (Feature("pairs", ("prices",), compute),)

@@ -9,6 +9,7 @@ import polars as pl
 
 from qgtm_core import stats
 from qgtm_core.features.common import STAMPS
+from qgtm_core.features.spec import Feature
 from qgtm_core.pit import point_in_time
 from qgtm_core.schemas.features import COT_MARKETS, COT_REPORT
 
@@ -41,3 +42,6 @@ def report_features(view: pl.DataFrame) -> pl.DataFrame:
         mm_net_pct_oi_z_156=stats.zscore(share, THREE_YEARS).over("cftc_code"),
         backlog=pl.col("release_basis").is_in(LATE_BASES).fill_null(value=False) | late,
     )
+
+
+FEATURES = (Feature("positioning", ("positioning",), compute),)

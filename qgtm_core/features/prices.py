@@ -9,6 +9,7 @@ import polars as pl
 
 from qgtm_core import stats
 from qgtm_core.features.common import PRICE_KEY, STAMPS, usable_prices
+from qgtm_core.features.spec import Feature
 from qgtm_core.pit import point_in_time
 from qgtm_core.universe import INSTRUMENTS
 
@@ -51,3 +52,6 @@ def bar_features(view: pl.DataFrame) -> pl.DataFrame:
     }
     rows = rows.with_columns(**{name: expr.over("symbol") for name, expr in features.items()})
     return rows.select(*STAMPS, "symbol", "obs", "close", "adj_close", "return_1d", *features)
+
+
+FEATURES = (Feature("prices", ("prices",), compute),)

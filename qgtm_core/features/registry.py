@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import importlib
+import pkgutil
+from collections.abc import Mapping
 
 import polars as pl
 
-from qgtm_core.features import calendar, correlation, cross_asset, macro, pairs, positioning, prices, volatility
+from qgtm_core import features
+from qgtm_core.features.spec import Feature
 from qgtm_core.pit import cut
 from qgtm_core.schemas.features import FEATURE_TABLES
 from qgtm_core.schemas.pit import PIT_TABLES
 
+__all__ = ["FEATURES", "Feature", "compute_features"]
 
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """One feature table: the PIT tables it reads and the causal computation over them."""
-
-    table: str
-    sources: tuple[str, ...]
-    compute: Callable[[Mapping[str, pl.DataFrame], pl.DataFrame], pl.DataFrame]
+_NOT_FAMILIES = {"registry", "spec", "common"}
 
 
-FEATURES: dict[str, Feature] = {
-    feature.table: feature
-    for feature in (
-        Feature("prices", ("prices",), prices.compute),
-        Feature("macro", ("macro",), macro.compute),
-        Feature("cross_asset", ("prices",), cross_asset.compute),
-        Feature("volatility", ("macro", "prices"), volatility.compute),
-        Feature("pairs", ("prices",), pairs.compute),
-        Feature("positioning", ("positioning",), positioning.compute),
-        Feature("correlation", ("prices",), correlation.compute),
-        Feature("calendar", ("festivals",), calendar.compute),
-    )
-}
+def _found() -> dict[str, Feature]:
+    """Every `FEATURES` of the modules beside this one, by table."""
+    names = sorted({module.name for module in pkgutil.iter_modules(features.__path__)} - _NOT_FAMILIES)
+    modules = [importlib.import_module(f"{features.__name__}.{name}") for name in names]
+    return {feature.table: feature for module in modules for feature in getattr(module, "FEATURES", ())}
+
+
+FEATURES: dict[str, Feature] = _found()
 
 
 def compute_features(table: str, pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """Rows of `features/<table>` for exactly the asked sessions, sorted by key.
 
     `pit` holds the full known history of the table's sources (an absent one counts as empty); `sessions` has the
-    column `session`, oldest first. Each row depends only on PIT rows with `session` up to its own.
+    columns `session` and `decided_at`, oldest first. Each row depends only on PIT rows with `session` up to its own.
     """
     declared, feature = FEATURE_TABLES[table], FEATURES[table]
     if sessions.is_empty():

@@ -8,6 +8,7 @@ import polars as pl
 
 from qgtm_core import stats
 from qgtm_core.features.common import macro_series, price_series, side_by_side
+from qgtm_core.features.spec import Feature
 
 VIX = "VIXCLS"
 ONE_YEAR = 252  # observations
@@ -25,3 +26,6 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
             price_series(pit["prices"], "SPY", sessions, spy, "spy"),
         ]
     )
+
+
+FEATURES = (Feature("volatility", ("macro", "prices"), compute),)

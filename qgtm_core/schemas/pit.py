@@ -37,7 +37,7 @@ _SERIES = {
 PIT_SOURCES: dict[str, tuple[str, ...]] = {
     "prices": ("bars_daily",),
     "bars_intraday": ("bars_intraday",),
-    "macro": ("macro", "macro_vintages", "gpr_daily", "gpr_monthly"),
+    "macro": ("macro", "macro_vintages", "gpr_daily", "gpr_monthly", "eia_weekly"),
     "positioning": ("cot",),
     "curve": ("futures",),
     "fixes": ("lbma_fix",),
@@ -51,6 +51,14 @@ PIT_SOURCES: dict[str, tuple[str, ...]] = {
     "events": ("event_calendar",),
     "fomc": ("fomc_meetings",),
     "festivals": ("seasonal_calendar",),
+    "fx": ("fx",),
+    "shanghai": ("sge_benchmark",),
+    "withdrawals": ("sge_withdrawals",),
+    "mint": ("us_mint",),
+    "official_flows": ("cb_gold_flows",),
+    "mining_costs": ("mining_costs",),
+    "fund_terms": ("fund_terms",),
+    "licensed_fixes": ("licensed_fix",),
 }
 
 PIT_TABLES: dict[str, Table] = {
@@ -74,5 +82,13 @@ PIT_TABLES: dict[str, Table] = {
         _same("events", "event_calendar"),
         _same("fomc", "fomc_meetings"),
         _same("festivals", "seasonal_calendar"),
+        _same("fx", "fx"),
+        _same("shanghai", "sge_benchmark"),
+        _same("withdrawals", "sge_withdrawals"),
+        _same("mint", "us_mint"),
+        _same("official_flows", "cb_gold_flows"),
+        _same("mining_costs", "mining_costs"),
+        _same("fund_terms", "fund_terms"),
+        _same("licensed_fixes", "licensed_fix"),
     )
 }

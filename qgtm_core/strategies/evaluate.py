@@ -15,13 +15,12 @@ from qgtm_core.correlation import correlation_ids
 from qgtm_core.errors import InvariantError
 from qgtm_core.schemas.signals import signal_table
 from qgtm_core.schemas.spec import INSTANT
-from qgtm_core.strategies.panel import INPUT_REASONS, VERDICT_COLUMNS, build_panel, days_of, legs_of
-from qgtm_core.strategies.spec import Cadence, Strategy
+from qgtm_core.strategies.panel import INPUT_REASONS, VERDICT_COLUMNS, build_panel, days_of, legs_of, signal_key
+from qgtm_core.strategies.spec import SLOW, Cadence, Strategy, consumed
 from qgtm_core.types import Reason, SignalStatus, StrategyStatus
 
 _ROUNDING = 1e-9  # a score beyond one by no more than this is rounding, by more is a broken rule
 _WORST_FIRST = pl.Enum([reason.value for reason in dict.fromkeys((*INPUT_REASONS, *Reason))])
-_SLOW = (Cadence.WEEKLY, Cadence.MONTHLY)
 
 
 _SEEN = ("event_at", "available_at")
@@ -65,9 +64,25 @@ def evaluate(
     days = days_of(strategy, asked)
     panel = build_panel(strategy, features, days)
     opinions = _opinions(strategy, panel, days)
-    if strategy.cadence in _SLOW:
+    if strategy.cadence in SLOW:
         opinions = _hold(opinions, _by_symbol(panel[_VERDICT], strategy), days)
     return _finish(strategy, asked, opinions)
+
+
+def evaluate_all(
+    strategies: Mapping[str, Strategy],
+    features: Mapping[str, pl.DataFrame],
+    sessions: pl.DataFrame,
+    *,
+    include_quarantined: bool = False,
+) -> dict[str, pl.DataFrame]:
+    """Return the signals of every daily strategy by id; those that consume signals come after those they read."""
+    daily = {key: s for key, s in strategies.items() if s.cadence is not Cadence.INTRADAY}
+    done: dict[str, pl.DataFrame] = {}
+    for key in sorted(daily, key=lambda name: (bool(daily[name].consumes), daily[name].number)):
+        known = {**features, **{signal_key(i): done[i] for i in consumed(daily[key], daily)}}
+        done[key] = evaluate(daily[key], known, sessions, include_quarantined=include_quarantined)
+    return {key: done[key] for key in daily}
 
 
 def confidence(freshness: pl.Expr, quality: pl.Expr, score: pl.Expr) -> pl.Expr:
@@ -85,7 +100,7 @@ def _quarantined(strategy: Strategy, asked: pl.DataFrame) -> pl.DataFrame:
 
 def _opinions(strategy: Strategy, panel: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
     """Apply the rule to the sessions on which it computes; verdict, score and quality by symbol."""
-    if strategy.cadence in _SLOW:
+    if strategy.cadence in SLOW:
         computing = days.filter(pl.col("session") == pl.col("computed_on")).select("session")
         panel = panel.join(computing, on="session", how="semi", maintain_order="left")
     panel = _require_group(panel, strategy)

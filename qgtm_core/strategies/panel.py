@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache, reduce
 from typing import Any
 
@@ -20,7 +20,7 @@ from qgtm_core.schemas.features import FEATURE_TABLES
 from qgtm_core.schemas.spec import INSTANT, Table
 from qgtm_core.strategies.helpers import over
 from qgtm_core.strategies.spec import STALENESS, Cadence, Input, Leg, Strategy
-from qgtm_core.types import Reason
+from qgtm_core.types import Reason, SignalStatus
 
 LEG_COLUMNS = ("symbol", "pair", "side", "market")
 VERDICT_COLUMNS = ("session", "symbol", "reason", "event_at", "available_at", "freshness")
@@ -35,9 +35,13 @@ def _days(cadence: Cadence) -> tuple[list[dt.date], pl.DataFrame]:
     """All sessions, plain and as `session, decided_at, computed_on`: the newest on which a strategy computes."""
     day = pl.col("session")
     week, month = day.dt.truncate("1w"), day.dt.truncate("1mo")
+    week_begins = (week != week.shift(1)).fill_null(value=True)
+    week_month = pl.when(week_begins).then(month)  # month of each week's first session
     computes = {
-        Cadence.WEEKLY: (week != week.shift(1)).fill_null(value=True),
+        Cadence.WEEKLY: week_begins,
+        Cadence.WEEKLY_LAST: (week != week.shift(-1)).fill_null(value=False),
         Cadence.MONTHLY: (month != month.shift(-1)).fill_null(value=False),
+        Cadence.MONTHLY_FIRST_WEEK: (week_month != week_month.forward_fill().shift(1)).fill_null(value=False),
     }.get(cadence, pl.lit(value=True))
     frame = calendar.schedule().select(
         "session", "decided_at", computed_on=pl.when(computes).then("session").forward_fill()
@@ -76,6 +80,11 @@ def _leg_frame(legs: tuple[Leg, ...]) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=dict.fromkeys(LEG_COLUMNS, pl.String))
 
 
+def signal_key(strategy_id: str) -> str:
+    """Under which name the signals of a strategy are handed to one that consumes them."""
+    return f"signals/{strategy_id}"
+
+
 def build_panel(strategy: Strategy, features: Mapping[str, pl.DataFrame], days: pl.DataFrame) -> pl.DataFrame:
     """Return one row per (session, leg): keys, declared values, and the verdict on the inputs.
 
@@ -88,6 +97,9 @@ def build_panel(strategy: Strategy, features: Mapping[str, pl.DataFrame], days: 
     for table in strategy.tables:
         frame = features.get(table)
         panel = _join(panel, table, strategy.inputs, FEATURE_TABLES[table].empty() if frame is None else frame, legs)
+    for key, frame in features.items():
+        if strategy.consumes and key.startswith(signal_key("")):
+            panel = _join_signals(panel, key.removeprefix(signal_key("")), frame)
     values = tuple(c for c in panel.columns if c not in (*LEG_COLUMNS, *days.columns) and not c.startswith("_"))
     floats = tuple(c for c in values if panel.schema[c].is_float())
     panel = panel.with_columns(_verdicts(strategy.inputs, values, floats))
@@ -140,6 +152,14 @@ def _health_columns(item: Input) -> dict[str, str]:
     return {kind: item.prefix + name for kind, name in _HEALTH.items()}
 
 
+def _join_signals(panel: pl.DataFrame, strategy_id: str, signals: pl.DataFrame) -> pl.DataFrame:
+    """Add the score and confidence of one consumed strategy; a silent one gives null."""
+    spoken = signals.filter(status=SignalStatus.OK.value).select(
+        "session", "symbol", *(pl.col(c).alias(f"{c}@{strategy_id}") for c in ("score", "confidence"))
+    )
+    return panel.join(spoken, on=["session", "symbol"], how="left", maintain_order="left")
+
+
 def _join_wide(panel: pl.DataFrame, cut: pl.DataFrame, legs: tuple[Leg, ...]) -> pl.DataFrame:
     """Add a table keyed by two symbols: a column a pair, and to each symbol the health of its best pair."""
     symbols = sorted({leg.symbol for leg in legs})
@@ -165,9 +185,9 @@ def _verdicts(inputs: tuple[Input, ...], values: tuple[str, ...], floats: tuple[
     available = [pl.col(f"_available_{n}") for n, _ in numbered]
     events = [pl.col(f"_event_{n}") for n, i in numbered if not i.coverage]
     bad = {
-        Reason.MISSING: pl.any_horizontal(_is_missing(n, i) for n, i in numbered),
-        Reason.WARMUP: pl.any_horizontal(_is_short(n, i) for n, i in numbered),
-        Reason.STALE: pl.any_horizontal(_is_stale(n, i) for n, i in numbered),
+        Reason.MISSING: _any(_is_missing(n, i) for n, i in numbered),
+        Reason.WARMUP: _any(_is_short(n, i) for n, i in numbered),
+        Reason.STALE: _any(_is_stale(n, i) for n, i in numbered),
         Reason.DEGENERATE: _is_degenerate(inputs, values, floats),
     }
     return [
@@ -176,10 +196,10 @@ def _verdicts(inputs: tuple[Input, ...], values: tuple[str, ...], floats: tuple[
             reversed(INPUT_REASONS),
             pl.lit(None, pl.String),
         ).alias("reason"),
-        pl.min_horizontal(_freshness(n, i) for n, i in numbered).alias("freshness"),
+        pl.min_horizontal(pl.lit(1.0), *(_freshness(n, i) for n, i in numbered)).alias("freshness"),
         (pl.max_horizontal(events) if events else pl.lit(None, INSTANT)).alias("event_at"),
-        pl.max_horizontal(available).alias("available_at"),
-        pl.any_horizontal(known > pl.col("decided_at") for known in available).alias("_late"),
+        (pl.max_horizontal(available) if available else pl.lit(None, INSTANT)).alias("available_at"),
+        _any(known > pl.col("decided_at") for known in available).alias("_late"),
     ]
 
 
@@ -210,7 +230,11 @@ def _is_degenerate(inputs: tuple[Input, ...], values: tuple[str, ...], floats: t
     """True where a required value is null or not finite; a table of pairs is left to the rule, which drops symbols."""
     required = [c for i in inputs for c in i.columns if c not in i.optional and c in values]
     bad = [~pl.col(c).is_finite().fill_null(value=False) if c in floats else pl.col(c).is_null() for c in required]
-    return pl.any_horizontal(bad) if bad else pl.lit(value=False)
+    return _any(bad)
+
+
+def _any(conditions: Iterable[pl.Expr]) -> pl.Expr:
+    return pl.any_horizontal(pl.lit(value=False), *conditions)
 
 
 def _freshness(number: int, item: Input) -> pl.Expr:

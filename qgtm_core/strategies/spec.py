@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from qgtm_core.errors import ConfigError
 from qgtm_core.types import StrategyStatus
 
 
@@ -20,8 +22,11 @@ class Cadence(StrEnum):
 
     DAILY = "daily"
     WEEKLY = "weekly"  # on the first session of the week
+    WEEKLY_LAST = "weekly, last session"
     MONTHLY = "monthly"  # on the last session of the month
+    MONTHLY_FIRST_WEEK = "monthly, first week"  # on the first session of the first week that begins in the month
     EVENT = "event"  # every session; the score follows past events
+    INTRADAY = "intraday"  # within the session, on its own clock
 
 
 # Longest age of an input's newest row at the decision (strategies are silent beyond it).
@@ -39,8 +44,61 @@ CADENCE_LOOKBACK: Mapping[Cadence, int] = {
     Cadence.DAILY: 0,
     Cadence.EVENT: 0,
     Cadence.WEEKLY: 7,
+    Cadence.WEEKLY_LAST: 7,
     Cadence.MONTHLY: 31,
+    Cadence.MONTHLY_FIRST_WEEK: 31,
+    Cadence.INTRADAY: 0,
 }
+SLOW = (Cadence.WEEKLY, Cadence.WEEKLY_LAST, Cadence.MONTHLY, Cadence.MONTHLY_FIRST_WEEK)
+
+
+class Sleeve(StrEnum):
+    """Which book of strategies one belongs to; only the first two send orders."""
+
+    DAILY = "pm_daily"
+    INTRADAY = "intraday"
+    RESEARCH = "research"
+    OPTIONS = "options"
+
+
+CATEGORIES: Mapping[str, Sleeve] = {
+    **dict.fromkeys(("macro", "momentum", "mr", "flow", "vol", "seasonal", "carry"), Sleeve.DAILY),
+    "intraday": Sleeve.INTRADAY,
+    "research": Sleeve.RESEARCH,
+    "options": Sleeve.OPTIONS,
+}
+
+
+EVERY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class DataRef:
+    """One column of a PIT table, of the rows that match: "macro[series_id=DFII10].value".
+
+    `{symbol}` as a value stands for each symbol the strategy trades.
+    """
+
+    table: str
+    where: tuple[tuple[str, str], ...]
+    column: str
+
+    @classmethod
+    def parse(cls, text: str) -> DataRef:
+        """Read the written form; raises ConfigError when it is not one."""
+        found = _DATA_REF.fullmatch(text)
+        if found is None:
+            raise ConfigError(f"{text!r} is no data reference; expected table[column=value].column")
+        pairs = [tuple(part.split("=", 1)) for part in (found["where"] or "").split(",") if part]
+        return cls(found["table"], tuple((k, v) for k, v in pairs), found["column"])
+
+    def matches(self, symbols: tuple[str, ...]) -> pl.Expr:
+        """True in the rows it is about."""
+        sought = [pl.col(k).cast(pl.String).is_in(symbols if v == "{symbol}" else (v,)) for k, v in self.where]
+        return pl.all_horizontal(sought) if sought else pl.lit(value=True)
+
+
+_DATA_REF = re.compile(r"(?P<table>\w+)(\[(?P<where>[^\]]+)\])?\.(?P<column>\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +119,7 @@ class Input:
     optional: tuple[str, ...] = ()  # the columns in which null means something to the rule
     coverage: str = ""
     availability: str = ""
+    data: tuple[str, ...] = ()  # what it cannot do without: "<pit table>[<column>=<value>].<column>" (see DataRef)
 
     @property
     def prefix(self) -> str:
@@ -92,7 +151,9 @@ class Strategy:
     sessions on which they compute, and no others. A table keyed by two symbols reaches the rule as one column a
     pair, `<column>@<a>/<b>`.
 
-    `rule_lookback` is the number of earlier sessions the rule itself reads.
+    `rule_lookback` is the number of earlier sessions the rule itself reads. `consumes` names strategies whose signals
+    of the same session the rule reads as `score@<id>` and `confidence@<id>` (null = that one is silent); `EVERY` stands
+    for all that trade daily and consume nothing.
     """
 
     id: str
@@ -112,7 +173,15 @@ class Strategy:
     min_symbols: int = 1
     rule_lookback: int = 0
     legs: tuple[Leg, ...] = ()  # empty = one leg a symbol
+    formula: str = ""  # the rule in one or two lines, for readers
+    consumes: tuple[str, ...] = ()
+    differs: Mapping[str, str] = field(default_factory=dict)  # other id -> how this one differs from it
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sleeve(self) -> Sleeve:
+        """The book of strategies it belongs to, by its category."""
+        return CATEGORIES[self.category]
 
     @property
     def lookback(self) -> int:
@@ -127,10 +196,22 @@ class Strategy:
     @property
     def warmup(self) -> int:
         """Usable observations the longest input needs."""
-        return max(i.warmup for i in self.inputs)
+        return max((i.warmup for i in self.inputs), default=0)
 
     @property
     def params_hash(self) -> str:
         """Short hash of id and parameters, stored with every signal."""
         text = json.dumps([self.id, dict(self.params)], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def consumed(strategy: Strategy, registry: Mapping[str, Strategy]) -> tuple[str, ...]:
+    """Ids of `registry` whose signals the strategy reads, in its order; EVERY spelt out."""
+    if EVERY not in strategy.consumes:
+        return strategy.consumes
+    paper = [
+        s
+        for s in registry.values()
+        if s.status is StrategyStatus.PAPER and s.sleeve is Sleeve.DAILY and not s.consumes and s.id != strategy.id
+    ]
+    return tuple(s.id for s in paper)

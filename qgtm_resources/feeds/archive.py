@@ -110,7 +110,9 @@ class ArchiveFeed:
         return good.sort("session", "available_at", *table.key), bad
 
     def _read(self, name: str) -> pl.DataFrame | None:
-        layout = FILES[name]
+        layout = FILES.get(name)
+        if layout is None:
+            return None  # the archive has no such file: the feed is empty, and what needs it says MISSING
         lazy = scan(self._folder, layout)
         return None if lazy is None else collect(archive_prepare.PREPARE[name](lazy), layout.file)
 

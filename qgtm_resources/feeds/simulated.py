@@ -64,10 +64,11 @@ class SimulatedFeed:
         return venue_prices.many_sessions(self._venue_frame(), first, last, symbols)
 
     def _table(self, name: str) -> pl.DataFrame:
-        if name not in BUILDERS:
-            raise ConfigError(f"no raw table {name!r}; there are {', '.join(BUILDERS)}")
+        if name not in RAW_TABLES:
+            raise ConfigError(f"no raw table {name!r}; there are {', '.join(RAW_TABLES)}")
         if name not in self._tables:
-            self._tables[name] = self._shown(name, BUILDERS[name](self._market))
+            built = BUILDERS[name](self._market) if name in BUILDERS else RAW_TABLES[name].empty()
+            self._tables[name] = self._shown(name, built)
         return self._tables[name]
 
     def _shown(self, name: str, rows: pl.DataFrame) -> pl.DataFrame:
