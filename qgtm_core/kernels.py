@@ -7,6 +7,6 @@ from typing import Any
 
 import numba
 
-from qgtm_core.stats import kalman_recursion
+from qgtm_core.maths.statistics import kalman_recursion
 
 kalman_hedge_nb: Callable[..., Any] = numba.njit(cache=True)(kalman_recursion)

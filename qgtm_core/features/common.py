@@ -14,6 +14,17 @@ STAMPS = ("session", "event_at", "available_at")
 HEALTH = ("obs", "event_at", "available_at")
 
 
+def first_read(rows: pl.DataFrame, sessions: pl.DataFrame) -> int:
+    """Index of the first row (event order, with `session`) that any of the asked sessions can read.
+
+    Heavy windows need computing from there on only: a live session reads one row, a range reads nearly all.
+    """
+    known = (
+        (rows["session"] <= sessions["session"][0]).arg_true() if sessions.height else pl.Series([], dtype=pl.UInt32)
+    )
+    return int(known[-1]) if known.len() else 0
+
+
 def usable_prices(view: pl.DataFrame) -> pl.DataFrame:
     """Bars with finite, positive closes, by symbol and day, with `obs` counted."""
     price = pl.col("adj_close")

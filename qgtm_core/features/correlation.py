@@ -7,9 +7,9 @@ from itertools import combinations
 
 import polars as pl
 
-from qgtm_core import stats
 from qgtm_core.features.common import HEALTH, STAMPS, observe_pair
 from qgtm_core.features.spec import Feature
+from qgtm_core.maths import statistics as stats
 from qgtm_core.schemas.features import CORRELATED
 
 WINDOW = 126  # returns

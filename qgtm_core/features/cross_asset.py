@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from qgtm_core import stats
 from qgtm_core.features.common import price_series, side_by_side
 from qgtm_core.features.correlation import correlate
 from qgtm_core.features.spec import Feature
+from qgtm_core.maths import statistics as stats
 
 ONE_YEAR = 252  # bars
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from qgtm_core import stats
 from qgtm_core.features.common import macro_series, side_by_side
 from qgtm_core.features.spec import Feature
+from qgtm_core.maths import statistics as stats
 
 REAL_YIELD = "DFII10"
 BREAKEVEN = "T10YIE"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from qgtm_core import stats
 from qgtm_core.features.common import HEALTH, STAMPS, observe_pair
 from qgtm_core.features.spec import Feature
+from qgtm_core.maths import statistics as stats
 from qgtm_core.schemas.features import PAIRS
 
 YEAR = 252  # common bars

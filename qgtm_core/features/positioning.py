@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from qgtm_core import stats
 from qgtm_core.features.common import STAMPS
 from qgtm_core.features.spec import Feature
+from qgtm_core.maths import statistics as stats
 from qgtm_core.pit import point_in_time
 from qgtm_core.schemas.features import COT_MARKETS, COT_REPORT
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from qgtm_core import stats
 from qgtm_core.features.common import PRICE_KEY, STAMPS, usable_prices
 from qgtm_core.features.spec import Feature
+from qgtm_core.maths import statistics as stats
 from qgtm_core.pit import point_in_time
 from qgtm_core.universe import INSTRUMENTS
 

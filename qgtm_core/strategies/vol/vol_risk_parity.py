@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from qgtm_core.maths.allocation import equal_risk_contribution, inverse_volatility
 from qgtm_core.strategies.replay import Matrix, by_leg, flat
-from qgtm_core.strategies.risk_parity import equal_risk_contribution, inverse_volatility
 from qgtm_core.strategies.spec import Cadence, Input, Strategy
 from qgtm_core.types import StrategyStatus
 

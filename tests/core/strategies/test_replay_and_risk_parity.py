@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from qgtm_core.maths.allocation import equal_risk_contribution, inverse_volatility
 from qgtm_core.strategies.replay import buffered, hysteresis, windows
-from qgtm_core.strategies.risk_parity import equal_risk_contribution, inverse_volatility
 
 VALUES = st.one_of(st.just(math.nan), st.floats(-5, 5).map(lambda v: round(v, 2)))
 PATHS = hnp.arrays(float, st.tuples(st.integers(1, 25), st.integers(1, 2)), elements=VALUES)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as hyp
 
-from qgtm_core import stats
+from qgtm_core.maths import statistics as stats
 
 X = pl.col("x")
 
