@@ -19,9 +19,9 @@ def first_read(rows: pl.DataFrame, sessions: pl.DataFrame) -> int:
 
     Heavy windows need computing from there on only: a live session reads one row, a range reads nearly all.
     """
-    known = (
-        (rows["session"] <= sessions["session"][0]).arg_true() if sessions.height else pl.Series([], dtype=pl.UInt32)
-    )
+    if sessions.is_empty():
+        return rows.height
+    known = (rows["session"] <= sessions["session"][0]).arg_true()
     return int(known[-1]) if known.len() else 0
 
 
