@@ -20,7 +20,7 @@ from qgtm_assets.trading import TRADING_ASSETS
 from qgtm_core.features.registry import FEATURES
 from qgtm_core.schemas.pit import PIT_TABLES
 from qgtm_core.schemas.raw import RAW_TABLES
-from qgtm_core.strategies.registry import REGISTRY
+from qgtm_core.strategies.registry import DAILY, SHADOW
 from qgtm_jobs.jobs import LIVE_JOBS, RESEARCH_JOBS, history
 from qgtm_jobs.progress import progress_logger
 from qgtm_jobs.schedules import SCHEDULES
@@ -97,7 +97,7 @@ def market_history(settings: Settings) -> dg.Definitions:
         *(raw_asset(table, checked=False) for table in RAW_TABLES.values()),
         *(pit_asset(table, checked=False) for table in PIT_TABLES.values()),
         *(feature_asset(feature, checked=False) for feature in FEATURES.values()),
-        *(signal_asset(strategy, checked=False) for strategy in REGISTRY.values()),
+        *(signal_asset(strategy, checked=False) for strategy in (*DAILY.values(), *SHADOW.values())),
     ]
     return dg.Definitions(
         assets=assets, jobs=[history], resources=_inert(resources_of(settings)), loggers={"progress": progress_logger}

@@ -15,7 +15,7 @@ from qgtm_core.features.registry import FEATURES, compute_features
 from qgtm_core.pit import normalise
 from qgtm_core.policy import Policy
 from qgtm_core.schemas.pit import PIT_SOURCES
-from qgtm_core.strategies.evaluate import evaluate
+from qgtm_core.strategies.evaluate import evaluate_all
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.view import MarketPanel, build_panel
 from qgtm_resources.feeds.archive import ArchiveFeed
@@ -65,7 +65,7 @@ def make_features(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> Fr
 
 def make_signals(features: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> Frames:
     """Signals of every registered strategy for exactly these sessions, dead ones not silenced."""
-    return {key: evaluate(s, features, sessions, include_quarantined=True) for key, s in REGISTRY.items()}
+    return evaluate_all(REGISTRY, features, sessions, include_quarantined=True)
 
 
 def make_panel(

@@ -9,14 +9,14 @@ import polars as pl
 
 from qgtm_core import calendar
 from qgtm_core.engine import Opened, open_session
-from qgtm_core.strategies.registry import REGISTRY
+from qgtm_core.strategies.registry import DAILY
 from qgtm_core.strategies.spec import Strategy
 from qgtm_core.types import Gate, StrategyStatus
 from qgtm_core.view import MarketPanel, SessionView, build_panel
 from qgtm_resources.clients.ledger import PostgresLedger
 from qgtm_resources.resources import DeskResource, WarehouseResource
 
-TRADING: tuple[Strategy, ...] = tuple(s for s in REGISTRY.values() if s.status is StrategyStatus.PAPER)
+TRADING: tuple[Strategy, ...] = tuple(s for s in DAILY.values() if s.status is StrategyStatus.PAPER)
 CLUSTERS: tuple[str, ...] = tuple(s.category for s in TRADING)
 
 
@@ -67,5 +67,5 @@ def _stricter(latched: Gate, decided: Gate) -> Gate:
 
 def signals_of(warehouse: WarehouseResource, session: dt.date) -> pl.DataFrame:
     """All signals of one session, dead strategies included, by strategy and symbol."""
-    frames = warehouse.read_many("signals", list(REGISTRY), session, session)
+    frames = warehouse.read_many("signals", list(DAILY), session, session)
     return pl.concat(frames.values()).sort("strategy_id", "symbol")

@@ -13,8 +13,9 @@ from qgtm_core.errors import DataError
 from qgtm_core.schemas.signals import signal_table
 from qgtm_core.schemas.spec import Table
 from qgtm_core.strategies.evaluate import evaluate
-from qgtm_core.strategies.registry import REGISTRY
-from qgtm_core.strategies.spec import Strategy
+from qgtm_core.strategies.panel import signal_key
+from qgtm_core.strategies.registry import DAILY, REGISTRY, SHADOW
+from qgtm_core.strategies.spec import Strategy, consumed
 from qgtm_resources.resources import WarehouseResource
 
 FINITE_CHECK = "opinions_are_finite"
@@ -24,15 +25,17 @@ def signal_asset(strategy: Strategy, *, checked: bool = True) -> dg.AssetsDefini
     """Wire one strategy; its rule sees history, its asset keeps the asked-for sessions."""
     table = signal_table(strategy.id)
     inputs = sorted({item.table for item in strategy.inputs})
+    children = list(consumed(strategy, REGISTRY))
+    options = stored_asset(
+        table,
+        kinds={"polars", "duckdb"},
+        checked=checked,
+        check_specs=[dg.AssetCheckSpec(FINITE_CHECK, asset=["signals", strategy.id], blocking=True)],
+    )
 
     @dg.asset(
-        **stored_asset(
-            table,
-            kinds={"polars", "duckdb"},
-            checked=checked,
-            check_specs=[dg.AssetCheckSpec(FINITE_CHECK, asset=["signals", strategy.id], blocking=True)],
-        ),
-        deps=[["features", name] for name in inputs],
+        **{**options, "group_name": "signals" if strategy.id in DAILY else "research"},
+        deps=[["features", name] for name in inputs] + [["signals", name] for name in children],
         partitions_def=SESSIONS,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="duckdb_market",
@@ -45,7 +48,9 @@ def signal_asset(strategy: Strategy, *, checked: bool = True) -> dg.AssetsDefini
         first, last = session_span(context)
         start = reach_back(warehouse.client, table, first)
         since = calendar.offset_session(start, -strategy.lookback)
-        history = warehouse.read_many("features", inputs, since, last)
+        signals = warehouse.read_many("signals", children, since, last)
+        told = {signal_key(name): frame for name, frame in signals.items()}
+        history = {**warehouse.read_many("features", inputs, since, last), **told}
         frame = evaluate(strategy, history, calendar.schedule(start, last).select("session", "decided_at"))
         yield from answered(_told(table, frame, start), checked=checked)
 
@@ -65,4 +70,4 @@ def _told(table: Table, frame: pl.DataFrame, start: dt.date) -> Iterator[dg.Outp
     yield dg.AssetCheckResult(passed=True, check_name=FINITE_CHECK, metadata={"opinions": len(opinions)})
 
 
-SIGNALS = [signal_asset(strategy) for strategy in REGISTRY.values()]
+SIGNALS = [signal_asset(strategy) for strategy in (*DAILY.values(), *SHADOW.values())]

@@ -20,7 +20,7 @@ from qgtm_core.execution.tca import measure
 from qgtm_core.rows import aligned, approved_rows, fill_rows, position_rows, target_rows
 from qgtm_core.schemas.spec import Table
 from qgtm_core.schemas.trading import APPROVED, FILLS, POSITIONS, TARGET, TCA
-from qgtm_core.strategies.registry import REGISTRY
+from qgtm_core.strategies.registry import DAILY
 from qgtm_core.types import Gate, OrderIntent
 from qgtm_core.universe import INSTRUMENTS, TRADED
 from qgtm_core.view import Array
@@ -78,7 +78,7 @@ def _current_session(context: dg.AssetExecutionContext, desk: DeskResource, feed
     **_stage(
         TARGET,
         (BUDGET_CHECK, True),
-        deps=[["signals", s] for s in REGISTRY] + [["features", "prices"], ["raw", "decision_quotes"]],
+        deps=[["signals", s] for s in DAILY] + [["features", "prices"], ["raw", "decision_quotes"]],
     )
 )
 def target(

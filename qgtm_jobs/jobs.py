@@ -28,6 +28,13 @@ rebalance = dg.define_asset_job(
     tags=_ORDERS,
     description="From quotes and signals to fills and transaction cost, for the current session",
 )
+shadow = dg.define_asset_job(
+    "shadow",
+    selection=dg.AssetSelection.groups("research"),
+    executor_def=_IN_PROCESS,
+    tags={"dagster/priority": "-1"},
+    description="Signals of research and options strategies, for the record; nothing trades on them",
+)
 flatten = dg.define_asset_job(
     "flatten",
     selection=dg.AssetSelection.assets(["ops", "flatten"]),
@@ -44,7 +51,7 @@ backtest = dg.define_asset_job(
 )
 history = dg.define_asset_job(
     "history",
-    selection=_MARKET | dg.AssetSelection.groups("signals"),
+    selection=_MARKET | dg.AssetSelection.groups("signals", "research"),
     executor_def=_IN_PROCESS,
     tags={"dagster/priority": "-5"},
     description="Backfill of raw, PIT, features and signals over a range, in one run",
@@ -59,5 +66,5 @@ FEED_JOBS = {
     )
     for name, table in RAW_TABLES.items()
 }
-LIVE_JOBS = [ingest, rebalance, flatten, history, *FEED_JOBS.values()]
+LIVE_JOBS = [ingest, rebalance, shadow, flatten, history, *FEED_JOBS.values()]
 RESEARCH_JOBS = [backtest]

@@ -14,7 +14,7 @@ import polars as pl
 from qgtm_core import calendar
 from qgtm_core.errors import ConfigError, GateClosed
 from qgtm_core.schemas.results import DQ_TABLE, METRICS_TABLE, SESSIONS_TABLE
-from qgtm_core.strategies.registry import REGISTRY
+from qgtm_core.strategies.registry import DAILY
 from qgtm_jobs.progress import Progress
 from qgtm_jobs.reports import BackfillReport, BacktestReport, FlattenReport, RunReport
 from qgtm_jobs.workshop import RunFailedError, Workshop, event_rows, execute, ledger_of, workshop
@@ -222,7 +222,7 @@ def _backtest_report(
 def bring_history(shop: Workshop, last: dt.date, progress: Progress) -> None:
     """Make sure quotes and signals reach `last`: the first delivery of a table brings all its history."""
     warehouse = shop.resources["warehouse"]
-    needed = (("raw", "decision_quotes"), ("features", "prices"), *(("signals", name) for name in REGISTRY))
+    needed = (("raw", "decision_quotes"), ("features", "prices"), *(("signals", name) for name in DAILY))
     if any(warehouse.read(group, name, last, last, columns=["session"]).is_empty() for group, name in needed):
         execute(shop, "history", progress, last, last, place="history")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from qgtm_core import strategies
 from qgtm_core.errors import ConfigError
-from qgtm_core.strategies.spec import Strategy
+from qgtm_core.strategies.spec import Cadence, Sleeve, Strategy
 
 
 def collect(found: Iterable[tuple[str, Strategy]]) -> dict[str, Strategy]:
@@ -39,3 +39,10 @@ def _modules() -> Iterable[tuple[str, Strategy]]:
 
 
 REGISTRY: dict[str, Strategy] = collect(_modules())
+# Those the daily rebalance computes, dead ones (which stay silent) included; research and options run in the shadow.
+DAILY: dict[str, Strategy] = {key: s for key, s in REGISTRY.items() if s.sleeve is Sleeve.DAILY}
+SHADOW: dict[str, Strategy] = {
+    key: s
+    for key, s in REGISTRY.items()
+    if s.sleeve in {Sleeve.RESEARCH, Sleeve.OPTIONS} and s.cadence is not Cadence.INTRADAY
+}
