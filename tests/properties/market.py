@@ -1,28 +1,32 @@
-"""A synthetic point-in-time market: random walks with real publication rules, and ways to disturb it."""
+"""The simulated market as point-in-time tables, and ways to disturb it: the ground every strategy is tested on."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-import numpy as np
 import polars as pl
 
-from qgtm_core import calendar, festivals, publication
+from qgtm_core import calendar
 from qgtm_core.features.registry import FEATURES, compute_features
-from qgtm_core.schemas.features import COT_MARKETS, COT_REPORT
-from qgtm_core.schemas.pit import PIT_TABLES
-from qgtm_core.strategies.evaluate import evaluate
+from qgtm_core.quarantine import normalise
+from qgtm_core.schemas.pit import PIT_SOURCES, PIT_TABLES
+from qgtm_core.schemas.raw import RAW_TABLES
+from qgtm_core.strategies.evaluate import evaluate_all
 from qgtm_core.strategies.registry import REGISTRY
-from qgtm_core.strategies.spec import Strategy
+from qgtm_core.strategies.spec import Cadence, DataRef, Strategy, consumed
+from qgtm_resources.feeds.simulated import SimulatedFeed
 
 Pit = Mapping[str, pl.DataFrame]
 
-FIRST, LAST = dt.date(2017, 1, 3), dt.date(2020, 12, 31)
-ASKED_FROM = dt.date(2020, 10, 1)  # every warm-up is over
-SYMBOLS = {"GLD": 0.16, "SLV": 0.30, "PPLT": 0.25, "PALL": 0.35, "GDX": 0.38, "SIL": 0.40, "SPY": 0.16, "UUP": 0.07}
-MACRO = {"DFII10": (0.5, 0.05), "T10YIE": (1.8, 0.04), "VIXCLS": (18.0, 1.5)}
+LAST = dt.date(2024, 6, 28)
+ASKED_FROM = dt.date(2024, 4, 1)  # every warm-up is over
+YEARS = 11  # the longest look-back is ten years of months
+SEED = 7
+STRATEGIES: dict[str, Strategy] = {key: s for key, s in REGISTRY.items() if s.cadence is not Cadence.INTRADAY}
+LONGEST = max(strategy.lookback for strategy in STRATEGIES.values())
+LARGE = {"bars_intraday"}  # read by the intraday strategies, which have a suite of their own
 
 
 def sessions(first: dt.date = ASKED_FROM, last: dt.date = LAST) -> pl.DataFrame:
@@ -30,85 +34,27 @@ def sessions(first: dt.date = ASKED_FROM, last: dt.date = LAST) -> pl.DataFrame:
     return calendar.schedule(first, last).select("session", "decided_at")
 
 
-def _finish(table: str, frame: pl.DataFrame, event_at: pl.Expr, available_at: pl.Expr) -> pl.DataFrame:
-    declared = PIT_TABLES[table]
-    known = calendar.with_session(frame.with_columns(event_at=event_at, available_at=available_at))
-    rows = known.with_columns(
-        retrieved_at=pl.col("available_at"), revision=pl.lit(0, pl.Int32), source=pl.lit("synthetic")
-    )
-    rows = rows.with_columns(pl.lit(None, t).alias(n) for n, t in declared.dtypes.items() if n not in rows.columns)
-    return declared.conform(rows.select(list(declared.dtypes)))
-
-
-def _prices(rng: np.random.Generator) -> pl.DataFrame:
-    days = calendar.schedule(FIRST, LAST)["session"]
-    common = rng.normal(size=days.len())
-    parts = []
-    for symbol, vol in SYMBOLS.items():
-        share = -0.5 if symbol == "UUP" else 0.0 if symbol == "SPY" else 0.7
-        returns = vol / 252**0.5 * (share * common + (1 - share**2) ** 0.5 * rng.standard_t(5, size=days.len()) / 1.29)
-        price = 100.0 * np.exp(np.cumsum(returns))
-        parts.append(
-            pl.DataFrame({"event_date": days, "close": price, "adj_close": price}).with_columns(
-                symbol=pl.lit(symbol), volume=pl.lit(1_000_000, pl.Int64), volume_scope=pl.lit("consolidated")
-            )
-        )
-    frame = pl.concat(parts).with_columns(open="close", high="close", low="close")
-    day = pl.col("event_date")
-    return _finish("prices", frame, publication.session_close(day), publication.daily_bar(day))
-
-
-def _macro(rng: np.random.Generator) -> pl.DataFrame:
-    days = calendar.schedule(FIRST, LAST)["session"]
-    parts = []
-    for series, (level, step) in MACRO.items():
-        path = level + np.cumsum(rng.normal(size=days.len()) * step)
-        values = np.abs(path) + 9.0 if series == "VIXCLS" else path
-        parts.append(pl.DataFrame({"event_date": days, "value": values}).with_columns(series_id=pl.lit(series)))
-    day = pl.col("event_date")
-    known = pl.when(series_id="VIXCLS").then(publication.next_morning(day)).otherwise(publication.h15(day))
-    return _finish("macro", pl.concat(parts), publication.session_close(day), known)
-
-
-def _positioning(rng: np.random.Generator) -> pl.DataFrame:
-    tuesdays = pl.date_range(FIRST, LAST, "1w", eager=True)
-    parts = []
-    for name, code in COT_MARKETS.items():
-        share = 0.2 + np.cumsum(rng.normal(size=tuesdays.len()) * 0.03)
-        long = np.round(200_000 * (1 + np.clip(share, -0.9, 0.9)))
-        columns = {"managed_money_long": long.astype(int), "managed_money_short": 200_000, "open_interest": 600_000}
-        parts.append(
-            pl.DataFrame({"event_date": tuesdays}).with_columns(
-                cftc_code=pl.lit(code),
-                market=pl.lit(name),
-                report_type=pl.lit(COT_REPORT),
-                release_basis=pl.lit("rule"),
-                **{n: pl.Series(np.broadcast_to(v, tuesdays.len()), dtype=pl.Int64) for n, v in columns.items()},
-            )
-        )
-    day = pl.col("event_date")
-    return _finish("positioning", pl.concat(parts), publication.session_close(day), publication.cot(day))
-
-
 @lru_cache(maxsize=1)
 def base() -> Pit:
     """The undisturbed market."""
-    rng = np.random.default_rng(20170103)
-    known = PIT_TABLES["festivals"].conform(festivals.rows())
-    return {"prices": _prices(rng), "macro": _macro(rng), "positioning": _positioning(rng), "festivals": known}
+    feed = SimulatedFeed(SEED, LAST, YEARS)
+    raw = {name: feed.rows(name, calendar.FIRST_SESSION, LAST) for name in RAW_TABLES if name not in LARGE}
+    return {
+        name: normalise(name, {source: raw[source] for source in sources})[0]
+        for name, sources in PIT_SOURCES.items()
+        if not LARGE & set(sources)
+    }
 
 
 def features_of(pit: Pit, first: dt.date = ASKED_FROM, last: dt.date = LAST) -> dict[str, pl.DataFrame]:
     """Every feature table with the longest look-back of the registry."""
-    longest = max(strategy.lookback for strategy in REGISTRY.values())
-    days = sessions(calendar.offset_session(first, -longest), last)
+    days = sessions(calendar.offset_session(first, -LONGEST), last)
     return {table: compute_features(table, pit, days) for table in FEATURES}
 
 
 def signals_of(pit: Pit, first: dt.date = ASKED_FROM, last: dt.date = LAST) -> dict[str, pl.DataFrame]:
     """Signals of every strategy, the quarantined too."""
-    features, days = features_of(pit, first, last), sessions(first, last)
-    return {s.id: evaluate(s, features, days, include_quarantined=True) for s in REGISTRY.values()}
+    return evaluate_all(STRATEGIES, features_of(pit, first, last), sessions(first, last), include_quarantined=True)
 
 
 @lru_cache(maxsize=1)
@@ -120,7 +66,7 @@ def base_features() -> dict[str, pl.DataFrame]:
 @lru_cache(maxsize=1)
 def base_signals() -> dict[str, pl.DataFrame]:
     """Signals of the undisturbed market."""
-    return signals_of(base())
+    return evaluate_all(STRATEGIES, base_features(), sessions(), include_quarantined=True)
 
 
 def known_at(pit: Pit, decided_at: dt.datetime) -> Pit:
@@ -128,36 +74,40 @@ def known_at(pit: Pit, decided_at: dt.datetime) -> Pit:
     return {name: frame.filter(pl.col("available_at") <= decided_at) for name, frame in pit.items()}
 
 
+def _numbers(name: str, change: Callable[[pl.Expr], pl.Expr]) -> dict[str, pl.Expr]:
+    """Every measured number of a table, changed; keys and counts of revisions stay."""
+    table = PIT_TABLES[name]
+    changed = {}
+    for column, declared in table.columns.items():
+        if column not in table.key and (declared.dtype.is_float() or declared.dtype == pl.Int64):
+            changed[column] = change(pl.col(column).cast(pl.Float64)).cast(declared.dtype)
+    return changed
+
+
 def garbled_after(pit: Pit, decided_at: dt.datetime) -> Pit:
     """The rows known only after a decision carry values that make no sense."""
     later = pl.col("available_at") > decided_at
-    wild = {
-        "prices": {n: pl.when(later).then(9e4 / pl.col(n)).otherwise(n) for n in ("close", "adj_close")},
-        "macro": {"value": pl.when(later).then(pl.lit(999.0)).otherwise("value")},
-        "positioning": {
-            n: pl.when(later).then(pl.lit(1, pl.Int64)).otherwise(n) for n in ("managed_money_long", "open_interest")
-        },
-        "festivals": {
-            "event_date": pl.when(later).then(pl.col("event_date").dt.offset_by("9d")).otherwise("event_date")
-        },
-    }
-    return {name: frame.with_columns(**wild[name]) for name, frame in pit.items()}
+
+    def wild(value: pl.Expr) -> pl.Expr:
+        return pl.when(later).then(value.abs() * 7.3 + 11.0).otherwise(value).round(6)
+
+    garbled = {name: frame.with_columns(**_numbers(name, wild)) for name, frame in pit.items()}
+    moved = pl.when(later).then(pl.col("event_date").dt.offset_by("9d")).otherwise("event_date")
+    return {**garbled, "festivals": pit["festivals"].with_columns(event_date=moved)}
 
 
 def revised_after(pit: Pit, decided_at: dt.datetime) -> Pit:
-    """Every macro value, report and recent price known at a decision is revised one second later."""
+    """Everything that became known in the sixty days before a decision is revised one second after it."""
     later = decided_at + dt.timedelta(seconds=1)
-    shifts = {
-        "prices": {n: pl.col(n) * 1.1 for n in ("close", "adj_close")},
-        "macro": {"value": pl.col("value") + 1.0},
-        "positioning": {"managed_money_short": pl.col("managed_money_short") // 2},
-    }
+    recent = pl.col("available_at").is_between(decided_at - dt.timedelta(days=60), decided_at)
     out = dict(pit)
-    for name, shift in shifts.items():
-        known = pit[name].filter(pl.col("available_at").is_between(decided_at - dt.timedelta(days=60), decided_at))
-        again = known.with_columns(available_at=pl.lit(later), retrieved_at=pl.lit(later), **shift).drop("session")
-        again = calendar.with_session(again).with_columns(pl.col("revision") + 1).select(pit[name].columns)
-        out[name] = pl.concat([pit[name], again.cast(dict(pit[name].schema))])
+    for name, frame in pit.items():
+        shifted = _numbers(name, lambda value: value * 1.1 + 0.01)
+        again = frame.filter(recent).with_columns(
+            available_at=pl.lit(later), retrieved_at=pl.lit(later), revision=pl.col("revision") + 100, **shifted
+        )
+        again = calendar.with_session(again.drop("session")).select(frame.columns)
+        out[name] = pl.concat([frame, again.cast(dict(frame.schema))])
     return out
 
 
@@ -166,6 +116,45 @@ def with_prices(pit: Pit, **columns: pl.Expr) -> Pit:
     return {**pit, "prices": pit["prices"].with_columns(**columns)}
 
 
-def required_by(strategy: Strategy) -> set[str]:
-    """PIT tables behind a strategy."""
-    return {source for table in strategy.tables for source in FEATURES[table].sources}
+def refs(strategy: Strategy, data: Sequence[str]) -> list[tuple[str, pl.Expr]]:
+    """Data references as pairs of PIT table and the rows they are about."""
+    parsed = [DataRef.parse(text) for text in data]
+    return [(ref.table, ref.matches(strategy.symbols)) for ref in parsed]
+
+
+def without(pit: Pit, strategy: Strategy, data: Sequence[str]) -> Pit:
+    """The market in which these data never existed."""
+    out = dict(pit)
+    for table, rows in refs(strategy, data):
+        out[table] = out[table].filter(~rows)
+    return out
+
+
+def frozen(pit: Pit, strategy: Strategy, data: Sequence[str], after: dt.datetime) -> Pit:
+    """The market in which these data were last heard of at an instant."""
+    out = dict(pit)
+    for table, rows in refs(strategy, data):
+        out[table] = out[table].filter(~rows | (pl.col("available_at") <= after))
+    return out
+
+
+def young(pit: Pit, strategy: Strategy, data: Sequence[str], observations: int) -> Pit:
+    """The market in which these data began so many observations before the end."""
+    out = dict(pit)
+    day = pl.col("event_at").dt.date()
+    for table, rows in refs(strategy, data):
+        known = out[table].filter(rows & (pl.col("session") <= LAST))
+        days = known.select(day.unique().sort()).to_series()
+        first = days[-min(observations, len(days))] if len(days) else LAST
+        out[table] = out[table].filter(~rows | (day >= first))
+    return out
+
+
+def lean_signals(strategy: Strategy, pit: Pit, day: dt.date = LAST) -> pl.DataFrame:
+    """Signals of one session from the strategy's own tables and, where it reads any, the signals of others."""
+    needed = {strategy.id: strategy, **{key: REGISTRY[key] for key in consumed(strategy, REGISTRY)}}
+    lookback = max(s.lookback for s in needed.values())
+    days = sessions(calendar.offset_session(day, -lookback), day)
+    tables = {table for s in needed.values() for table in s.tables}
+    features = {table: compute_features(table, pit, days) for table in tables}
+    return evaluate_all(needed, features, sessions(day, day), include_quarantined=True)[strategy.id]
