@@ -1,0 +1,37 @@
+"""Realised variance, the variance premium and trend t-statistics as causal Polars expressions.
+
+A value at row i depends on rows 0..i of a column of usable observations, oldest first; null = too little history.
+"""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+
+from qgtm_core.maths import statistics as stats
+
+MONTH = 21  # returns
+
+
+def realised_variance(r: pl.Expr, n: int = MONTH) -> pl.Expr:
+    """Annual variance 252/n times the sum of n squared returns; null below n returns."""
+    return (r**2).rolling_sum(n, min_samples=n) * (stats.TRADING_DAYS / n)
+
+
+def variance_premium(implied_points: pl.Expr, realised: pl.Expr) -> pl.Expr:
+    """M20: implied variance (of a volatility in points) less realised annual variance (Carr and Wu 2009, ex ante)."""
+    return (implied_points * 0.01) ** 2 - realised
+
+
+def range_rank(x: pl.Expr, n: int) -> pl.Expr:
+    """Place of x between the lowest (0) and the highest (1) of n values; null below 0.8 n or where all are equal."""
+    need = stats.filled(n)
+    low, high = x.rolling_min(n, min_samples=need), x.rolling_max(n, min_samples=need)
+    return pl.when(high > low).then((x - low) / (high - low))
+
+
+def trend_t(log_price: pl.Expr, h: int) -> pl.Expr:
+    """M8: log return over h rows over the daily RiskMetrics volatility (M5) times root h."""
+    daily_sd = stats.ewma_variance(log_price.diff()).sqrt()
+    return pl.when(daily_sd > stats.MIN_SD).then((log_price - log_price.shift(h)) / (daily_sd * math.sqrt(h)))
