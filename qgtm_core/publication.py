@@ -20,6 +20,7 @@ from qgtm_core import calendar
 
 NEW_YORK = "America/New_York"
 LONDON = "Europe/London"
+SHANGHAI = "Asia/Shanghai"
 UTC = "UTC"
 
 # Reports whose publication a government shutdown delayed: as-of day -> publication day (CFTC catch-up schedule).
@@ -42,14 +43,16 @@ COT_RELEASE_OVERRIDES: dict[dt.date, dt.date] = {
     dt.date(2026, 1, 13): dt.date(2026, 1, 20),
 }
 COT_DELAY = dt.timedelta(minutes=5)  # after the printed release time
-INTRADAY_DELAY = dt.timedelta(seconds=5)  # after a bar's end
+INTRADAY_DELAY = dt.timedelta(seconds=5)  # after a bar's end or an auction's print
 OPTION_DELAY = dt.timedelta(minutes=15)  # delayed quotes
 SCHEDULE_AHEAD = dt.timedelta(days=90)  # a release date is public at least this long before
+PETROLEUM_DELAY = dt.timedelta(minutes=2)  # after the printed release time
 FESTIVAL_AHEAD = dt.timedelta(days=1095)  # lunar calendars are computed years ahead
 INTERVALS: dict[str, dt.timedelta] = {
     "1m": dt.timedelta(minutes=1),
     "5m": dt.timedelta(minutes=5),
     "15m": dt.timedelta(minutes=15),
+    "30m": dt.timedelta(minutes=30),
     "60m": dt.timedelta(minutes=60),
 }
 
@@ -128,8 +131,23 @@ def h10(day: pl.Expr) -> pl.Expr:
     return at(business_day(week_monday(day, 1), 0), 17, 15)
 
 
+def h41(day: pl.Expr) -> pl.Expr:
+    """Federal Reserve balance sheet (H.4.1) by its Wednesday: next business day (Thursday) 17:30 New York."""
+    return at(business_day(day, 1), 17, 30)
+
+
+def overnight_rate(day: pl.Expr) -> pl.Expr:
+    """SOFR of a day: next business day 08:00 New York."""
+    return at(business_day(day, 1), 8)
+
+
+def reverse_repo(day: pl.Expr) -> pl.Expr:
+    """Overnight reverse repo: printed after 13:15 on the day; next business day 09:00 New York (a late bound)."""
+    return at(business_day(day, 1), 9)
+
+
 def next_morning(day: pl.Expr) -> pl.Expr:
-    """VIX and GVZ as copied by FRED: next business day 10:00 New York."""
+    """VIX (one and three months) and GVZ as copied by FRED: next business day 10:00 New York."""
     return at(business_day(day, 1), 10)
 
 
@@ -160,6 +178,54 @@ def cot(day: pl.Expr) -> pl.Expr:
 def lbma(day: pl.Expr) -> pl.Expr:
     """London auction prices: the public site holds them back to midnight; 00:05 London on the next day."""
     return at(day.dt.offset_by("1d"), 0, 5, LONDON)
+
+
+def licensed_fix(printed_at: pl.Expr) -> pl.Expr:
+    """London auction prices on a licensed real-time line, by the auction's instant: 5 seconds later."""
+    return printed_at + INTRADAY_DELAY
+
+
+def fx_close(day: pl.Expr) -> pl.Expr:
+    """Exchange rates: 16:15 New York on the day."""
+    return at(day, 16, 15)
+
+
+def shanghai_benchmark(day: pl.Expr) -> pl.Expr:
+    """Shanghai gold benchmark: the afternoon fix (14:15 Shanghai) + 60 minutes."""
+    return at(day, 15, 15, SHANGHAI)
+
+
+def shanghai_withdrawals(month: pl.Expr) -> pl.Expr:
+    """Shanghai load-out by any day of its month: 15th of the next month 18:00 Shanghai."""
+    return at(month.dt.month_start().dt.offset_by("1mo").dt.offset_by("14d"), 18, 0, SHANGHAI)
+
+
+def us_mint(month: pl.Expr) -> pl.Expr:
+    """US Mint sales by any day of their month: fifth business day of the next month 17:00 New York."""
+    opening = business_day(month.dt.month_start().dt.offset_by("1mo"), 0)
+    return at(business_day(opening, 4), 17)
+
+
+def mining_filing(quarter_end: pl.Expr) -> pl.Expr:
+    """Mining costs without a known filing instant: 45 days after the quarter 17:00 New York (a late bound)."""
+    return at(business_day(quarter_end.dt.offset_by("45d"), 0), 17)
+
+
+def fund_terms(day: pl.Expr) -> pl.Expr:
+    """Fees and borrow terms of funds: their effective day 09:00 New York."""
+    return at(day, 9)
+
+
+def petroleum(friday: pl.Expr) -> pl.Expr:
+    """EIA weekly petroleum stocks by their Friday: Wednesday 10:30 New York + 2 minutes.
+
+    Thursday 12:00 + 2 minutes (a late bound) when Monday, Tuesday or Wednesday of that week is a federal holiday.
+    """
+    monday = week_monday(friday, 1)
+    holidays = list(federal_holidays())
+    delayed = pl.any_horizontal(*(monday.dt.offset_by(f"{n}d").is_in(holidays) for n in range(3)))
+    thursday = at(monday.dt.offset_by("3d"), 12)
+    return pl.when(delayed).then(thursday).otherwise(at(monday.dt.offset_by("2d"), 10, 30)) + PETROLEUM_DELAY
 
 
 def comex_report_day(activity: pl.Expr) -> pl.Expr:

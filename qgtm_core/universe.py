@@ -38,8 +38,10 @@ _ALL = (
     Instrument("IAU", "iShares Gold Trust", Metal.GOLD, 1.5),
     Instrument("GLDM", "SPDR Gold MiniShares", Metal.GOLD, 1.5),
     Instrument("SGOL", "abrdn Physical Gold", Metal.GOLD, 3.0),
+    Instrument("PHYS", "Sprott Physical Gold Trust", Metal.GOLD, 3.0),
     Instrument("SLV", "iShares Silver Trust", Metal.SILVER, 2.0),
     Instrument("SIVR", "abrdn Physical Silver", Metal.SILVER, 4.0),
+    Instrument("PSLV", "Sprott Physical Silver Trust", Metal.SILVER, 7.0),
     Instrument("PPLT", "abrdn Physical Platinum", Metal.PLATINUM, 5.0),
     Instrument("PALL", "abrdn Physical Palladium", Metal.PALLADIUM, 10.0),
     Instrument("GDX", "VanEck Gold Miners", Metal.MINERS, 1.5),
@@ -58,6 +60,7 @@ _ALL = (
     Instrument("TLT", "iShares 20+ Year Treasury", Metal.REFERENCE, 0.6, traded=False),
     Instrument("IEF", "iShares 7-10 Year Treasury", Metal.REFERENCE, 0.6, traded=False),
     Instrument("CPER", "US Copper Index Fund", Metal.REFERENCE, 10.0, traded=False),
+    Instrument("XLI", "Industrial Select Sector SPDR", Metal.REFERENCE, 0.5, traded=False),
     Instrument("USO", "US Oil Fund", Metal.REFERENCE, 1.5, traded=False),
 )
 INSTRUMENTS: dict[str, Instrument] = {i.symbol: i for i in _ALL}

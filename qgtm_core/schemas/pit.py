@@ -31,6 +31,7 @@ _SERIES = {
     "series_id": Column(pl.String, nullable=False),
     "event_date": Column(pl.Date, nullable=False),
     "value": Column(pl.Float64, "unit of the series", nullable=False),
+    "unit": Column(pl.String, note="as the publisher words it; null = not stated"),
 }
 
 # PIT table -> the raw tables it is made of
@@ -66,8 +67,8 @@ PIT_TABLES: dict[str, Table] = {
     for table in (
         _same("prices", "bars_daily", drop=("flags",)),
         _same("bars_intraday", "bars_intraday"),
-        # series ids of GPR: GPRD, GPRD_ACT, GPRD_THREAT, GPR, GPR_ACT, GPR_THREAT; a vintage of measure "yoy_pct" is
-        # kept as "<series>_YOY"
+        # series ids of GPR: GPRD, GPRD_ACT, GPRD_THREAT, GPR, GPR_ACT, GPR_THREAT; of petroleum stocks: WCESTUS1; a
+        # vintage of measure "yoy_pct" is kept as "<series>_YOY"
         Table("pit", "macro", ("series_id", "event_date"), _SERIES, "Macro series, one value a row", versioned=True),
         _same("positioning", "cot"),
         _same("curve", "futures", drop=("flags",)),
@@ -92,3 +93,18 @@ PIT_TABLES: dict[str, Table] = {
         _same("licensed_fixes", "licensed_fix"),
     )
 }
+
+# Fitted models are computed by `qgtm_assets/models.py` from tables of this group, not from raw rows.
+_MODELS = {
+    "model_id": Column(pl.String, nullable=False),
+    "event_date": Column(pl.Date, "session whose decision bounds what the fit has seen", nullable=False),
+    "trained_to": Column(pl.Date, "last session that occurs in the training rows", nullable=False),
+    "observations": Column(pl.Int32, "sessions trained on", nullable=False),
+    "payload": Column(pl.String, "parameters, as JSON", nullable=False),
+    "auc_oos": Column(pl.Float64, "area under the ROC curve on purged folds; null = no classifier", low=0.0, high=1.0),
+    "log_likelihood": Column(pl.Float64, "of the training rows; null = not fitted by likelihood"),
+    "params_hash": Column(pl.String, nullable=False),
+}
+for _name in ("models", "meta_models"):
+    PIT_TABLES[_name] = Table("pit", _name, ("model_id", "event_date"), _MODELS, "Fitted models", versioned=True)
+    PIT_SOURCES[_name] = ()

@@ -10,8 +10,9 @@ import polars as pl
 from qgtm_core import publication as known
 from qgtm_core.simulation.market import Market, finish
 from qgtm_core.simulation.meetings import policy_rate
-from qgtm_core.simulation.prices import SYMBOLS, paths, spot
+from qgtm_core.simulation.prices import paths, spot
 from qgtm_core.simulation.randomness import HORIZON, Array, autoregress, normals
+from qgtm_core.simulation.world import SYMBOLS
 
 _DAY = pl.col("event_date")
 # root: (metal, delivery months, ounces a contract, typical open interest, convenience yield in percent)

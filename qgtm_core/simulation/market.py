@@ -83,6 +83,21 @@ def at_day(market: Market, values: Array, days: pl.Series) -> Array:
     return found
 
 
+def series(
+    days: pl.DataFrame, name: str, values: Array, available: pl.Expr, basis: str = "rule", unit: str | None = None
+) -> pl.DataFrame:
+    """Macro rows of one series, a value for each of `days` (`event_date`), about 16:00 New York."""
+    return days.with_columns(
+        series_id=pl.lit(name),
+        value=pl.Series(values, dtype=pl.Float64),
+        release_basis=pl.lit(basis),
+        unit=pl.lit(unit, dtype=pl.String),
+        event_at=publication.at(pl.col("event_date"), 16),
+        available_at=available,
+        revision=pl.lit(0, dtype=pl.Int32),
+    )
+
+
 def finish(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """The frame as `raw/<name>`: contract columns added, declared order, sorted by session and key.
 

@@ -7,8 +7,9 @@ import polars as pl
 
 from qgtm_core import publication as known
 from qgtm_core.simulation.market import Market, finish
-from qgtm_core.simulation.prices import DECISION, SYMBOLS, gvz, paths
+from qgtm_core.simulation.prices import DECISION, gvz, paths
 from qgtm_core.simulation.randomness import Array
+from qgtm_core.simulation.world import SYMBOLS
 
 UNDERLYINGS = {"GLD": 1.0, "SLV": 1.6}  # implied volatility as a multiple of GVZ
 STRIKES = 5  # around the money, one step apart

@@ -11,6 +11,7 @@ from qgtm_core import publication as known
 from qgtm_core.simulation.market import Market, at_day, finish
 from qgtm_core.simulation.prices import spot
 from qgtm_core.simulation.randomness import HORIZON, Array, autoregress, ewma, normals, uniforms
+from qgtm_core.simulation.world import CLOSED_END, premium
 
 _DAY = pl.col("event_date")
 OUNCES_PER_TONNE = 32_150.7466
@@ -121,6 +122,8 @@ TRUSTS: dict[str, tuple[str, float, float, float]] = {
     "SLV": ("SILVER", 0.9620, 0.0050, 9_960.0),
     "PPLT": ("PLATINUM", 0.0972, 0.0060, 15.0),
     "PALL": ("PALLADIUM", 0.0972, 0.0060, 13.0),
+    "PHYS": ("GOLD", 0.00823, 0.0041, 42.0),
+    "PSLV": ("SILVER", 0.3950, 0.0062, 1_520.0),
 }
 
 
@@ -139,7 +142,7 @@ def etf_holdings(market: Market) -> pl.DataFrame:
             "ounces": ounces.round(2),
             "oz_per_share": ounce_share.round(7),
             "nav_usd": nav.round(4),
-            "premium_pct": (0.08 * draws[:, 1]).round(3),
+            "premium_pct": _premium_pct(market, symbol, draws[:, 1]),
             "net_assets_usd": (ounces * spot(market, metal)).round(0),
             "shares_outstanding": (ounces / ounce_share).round(0),
         }
@@ -150,6 +153,14 @@ def etf_holdings(market: Market) -> pl.DataFrame:
         )
     dated = pl.concat(frames).with_columns(event_at=known.at(_DAY, 16, 15), available_at=known.next_day_open(_DAY))
     return finish("etf_holdings", dated)
+
+
+def _premium_pct(market: Market, symbol: str, noise: Array) -> Array:
+    """Price over the metal in percent: that of its bars for a closed-end trust, noise around zero for the others."""
+    if symbol not in CLOSED_END:
+        return (0.08 * noise).round(3)
+    over: Array = (100.0 * np.expm1(premium(market.seed, symbol))).round(3)
+    return over
 
 
 DEPOSITORIES = ("SIMULATED VAULT A", "SIMULATED VAULT B", "SIMULATED VAULT C")

@@ -10,20 +10,21 @@ import polars as pl
 from qgtm_core import publication
 from qgtm_core.simulation.market import Market, finish
 from qgtm_core.simulation.randomness import HORIZON, Array, autoregress, normals
+from qgtm_core.simulation.world import SYMBOLS, instrument_normals
 from qgtm_core.universe import INSTRUMENTS
 
-SYMBOLS = tuple(INSTRUMENTS)
 EXTRA = ("VIX", "BTC-USD")  # daily bars only
 START_PRICE_USD: dict[str, float] = {
     "GLD": 118.0, "IAU": 23.8, "GLDM": 24.2, "SGOL": 11.9, "SLV": 19.3, "SIVR": 19.6, "PPLT": 135.0, "PALL": 70.0,
     "GDX": 21.5, "GDXJ": 31.0, "SIL": 34.0, "NEM": 23.5, "AEM": 26.5, "FNV": 41.0, "WPM": 20.5, "RGLD": 47.0,
     "UGL": 41.0, "AGQ": 62.0, "SPY": 183.0, "UUP": 21.6, "TIP": 110.0, "TLT": 102.0, "IEF": 99.5, "CPER": 22.0,
-    "USO": 280.0,
+    "USO": 280.0, "PHYS": 10.04, "PSLV": 7.9, "XLI": 52.0,
 }  # fmt: skip
 VOLUME_SHARES: dict[str, float] = {
     "GLD": 7.5e6, "IAU": 6e6, "GLDM": 2.5e6, "SGOL": 2e6, "SLV": 1.8e7, "SIVR": 8e5, "PPLT": 1.2e5, "PALL": 6e4,
     "GDX": 2.2e7, "GDXJ": 6e6, "SIL": 4e5, "NEM": 7e6, "AEM": 2.2e6, "FNV": 7e5, "WPM": 2.3e6, "RGLD": 4e5,
     "UGL": 2e5, "AGQ": 9e5, "SPY": 8e7, "UUP": 1.6e6, "TIP": 2.5e6, "TLT": 2e7, "IEF": 7e6, "CPER": 1.5e5, "USO": 4e6,
+    "PHYS": 1.2e6, "PSLV": 9e5, "XLI": 1.1e7,
 }  # fmt: skip
 INTRADAY = ("GLD", "SPY", "TLT", "SLV", "GDX")
 START_SPOT_USD = {"GOLD": 1220.0, "SILVER": 20.0, "PLATINUM": 1390.0, "PALLADIUM": 720.0}
@@ -54,7 +55,7 @@ def paths(market: Market) -> Array:
     closes = np.log(_closes(market))
     before = np.vstack([closes[:1], closes[:-1]])
     session_return = closes - before
-    draws = normals(market.seed, "paths", HORIZON, len(SYMBOLS), len(KNOTS))[: market.count]
+    draws = instrument_normals(market.seed, "paths", len(KNOTS))[: market.count]
     vol = _session_vol(market)
     opens = before + OVERNIGHT_SHARE * session_return + 0.35 * vol * draws[:, :, 0]
     walk = np.cumsum(draws[:, :, 1:] * np.sqrt(np.diff(KNOTS)), axis=2)
@@ -79,7 +80,7 @@ def _session_vol(market: Market) -> Array:
 def _extremes(market: Market) -> tuple[Array, Array]:
     """High and low a session and symbol, outside every knot."""
     knots = paths(market)
-    reach = np.abs(normals(market.seed, "extremes", HORIZON, len(SYMBOLS), 2)[: market.count])
+    reach = np.abs(instrument_normals(market.seed, "extremes", 2)[: market.count])
     beyond = 0.12 * _session_vol(market)
     high = np.round(knots.max(axis=2) * (1.0 + beyond * reach[:, :, 0]), 4)
     low = np.round(knots.min(axis=2) * (1.0 - beyond * reach[:, :, 1]), 4)
@@ -89,7 +90,7 @@ def _extremes(market: Market) -> tuple[Array, Array]:
 @lru_cache(maxsize=4)
 def _volumes(market: Market) -> Array:
     """Shares a session and symbol: persistent, larger on large moves."""
-    noise = autoregress(0.18 * normals(market.seed, "volume", HORIZON, len(SYMBOLS)), 0.75)
+    noise = autoregress(0.18 * instrument_normals(market.seed, "volume"), 0.75)
     steps = np.column_stack([market.world.returns[symbol] for symbol in SYMBOLS])
     surprise = np.abs(market.shown(steps)) / _session_vol(market)
     typical = np.array([VOLUME_SHARES[symbol] for symbol in SYMBOLS])
@@ -239,7 +240,7 @@ def decision_quotes(market: Market) -> pl.DataFrame:
 
 
 def _spreads() -> pl.DataFrame:
-    return pl.DataFrame({"symbol": SYMBOLS, "half_spread_bp": [i.half_spread_bp for i in INSTRUMENTS.values()]})
+    return pl.DataFrame({"symbol": SYMBOLS, "half_spread_bp": [INSTRUMENTS[s].half_spread_bp for s in SYMBOLS]})
 
 
 def late_prices(market: Market) -> pl.DataFrame:

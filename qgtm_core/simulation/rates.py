@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from qgtm_core import publication as known
-from qgtm_core.simulation.market import Market, at_day, finish, months, nth_business_day
+from qgtm_core.simulation.liquidity import liquidity
+from qgtm_core.simulation.market import Market, at_day, finish, months, nth_business_day, series
 from qgtm_core.simulation.meetings import policy_rate
 from qgtm_core.simulation.prices import gvz, vix
 from qgtm_core.simulation.randomness import HORIZON, Array, autoregress, ewma, normals
@@ -48,14 +49,7 @@ def dollar_index(market: Market) -> Array:
 
 
 def _series(market: Market, name: str, values: Array, available: pl.Expr, basis: str = "rule") -> pl.DataFrame:
-    return market.daily().with_columns(
-        series_id=pl.lit(name),
-        value=pl.Series(values, dtype=pl.Float64),
-        release_basis=pl.lit(basis),
-        event_at=known.at(_DAY, 16),
-        available_at=available,
-        revision=pl.lit(0, dtype=pl.Int32),
-    )
+    return series(market.daily(), name, values, available, basis)
 
 
 def _daily(market: Market) -> list[pl.DataFrame]:
@@ -155,7 +149,8 @@ def _fed_funds(market: Market) -> pl.DataFrame:
 
 def macro(market: Market) -> pl.DataFrame:
     """Every macro series, first values and revisions."""
-    return finish("macro", pl.concat([*_daily(market), _dollar(market), *_monthly(market)], how="diagonal"))
+    frames = [*_daily(market), _dollar(market), *_monthly(market), *liquidity(market)]
+    return finish("macro", pl.concat(frames, how="diagonal"))
 
 
 def macro_vintages(market: Market) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import polars as pl
 
 from qgtm_core import festivals
-from qgtm_core.simulation import curve, events, meetings, options, positioning, prices, rates
+from qgtm_core.simulation import curve, events, meetings, options, physical, positioning, prices, rates
 from qgtm_core.simulation.market import Market, finish
 
 
@@ -16,6 +16,7 @@ def _festivals(_market: Market) -> pl.DataFrame:
     return finish("seasonal_calendar", festivals.rows())
 
 
+# `licensed_fix` needs a licence and has no builder
 BUILDERS: dict[str, Callable[[Market], pl.DataFrame]] = {
     "bars_daily": prices.bars_daily,
     "bars_intraday": prices.bars_intraday,
@@ -37,4 +38,12 @@ BUILDERS: dict[str, Callable[[Market], pl.DataFrame]] = {
     "event_calendar": events.event_calendar,
     "fomc_meetings": meetings.fomc_meetings,
     "seasonal_calendar": _festivals,
+    "fx": physical.fx,
+    "sge_benchmark": physical.sge_benchmark,
+    "sge_withdrawals": physical.sge_withdrawals,
+    "us_mint": physical.us_mint,
+    "cb_gold_flows": physical.cb_gold_flows,
+    "mining_costs": physical.mining_costs,
+    "fund_terms": physical.fund_terms,
+    "eia_weekly": physical.eia_weekly,
 }

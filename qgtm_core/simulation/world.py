@@ -24,6 +24,22 @@ DOLLAR_VOL = 0.0036
 MEETING_EVERY = 31.5  # sessions between policy decisions: eight a year
 
 
+# Drawn together from the first version of the market on; an instrument that came later has streams of its own, so that
+# the market of the others stays what it was
+FOUNDERS = (
+    "GLD", "IAU", "GLDM", "SGOL", "SLV", "SIVR", "PPLT", "PALL", "GDX", "GDXJ", "SIL", "NEM", "AEM", "FNV", "WPM",
+    "RGLD", "UGL", "AGQ", "SPY", "UUP", "TIP", "TLT", "IEF", "CPER", "USO",
+)  # fmt: skip
+SYMBOLS = (*FOUNDERS, *(symbol for symbol in INSTRUMENTS if symbol not in FOUNDERS))
+
+
+def instrument_normals(seed: int, name: str, *points: int) -> Array:
+    """Standard normal draws for every instrument: (`HORIZON`, symbols in the order of `SYMBOLS`, *points)."""
+    founders = normals(seed, name, HORIZON, len(FOUNDERS), *points)
+    later = [normals(seed, f"{name} {symbol}", HORIZON, *points) for symbol in SYMBOLS[len(FOUNDERS) :]]
+    return np.concatenate([founders, *(draws[:, None] for draws in later)], axis=1)
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Latent state and returns by session; yields in percent, returns and vols as decimals a session."""
@@ -95,6 +111,21 @@ def _returning(shocks: Array) -> Array:
     return np.diff(level, prepend=0.0)
 
 
+# closed-end trust: (metal, mean premium to the metal, cost a year)
+CLOSED_END: dict[str, tuple[str, float, float]] = {
+    "PHYS": ("GOLD", -0.008, 0.0041),
+    "PSLV": ("SILVER", -0.012, 0.0062),
+}
+PREMIUM_SHOCK = 0.0016  # a session; with the persistence a standard deviation of 0.7 percent
+PREMIUM_PERSISTENCE = 0.975
+
+
+def premium(seed: int, symbol: str) -> Array:
+    """Log premium of a closed-end trust's price to the metal behind it, by session."""
+    noise: Array = autoregress(PREMIUM_SHOCK * normals(seed, f"premium {symbol}", HORIZON), PREMIUM_PERSISTENCE)
+    return CLOSED_END[symbol][1] + noise
+
+
 # symbol: (metal, beta, equity beta, own volatility a session, cost a year)
 _LINKED: dict[str, tuple[str, float, float, float, float]] = {
     "GLD": ("GOLD", 1.0, 0.0, 0.00005, 0.0040),
@@ -128,7 +159,7 @@ def _instruments(
     slope: Array,
 ) -> dict[str, Array]:
     """Total log returns by symbol; miners share part of their own noise."""
-    noise = dict(zip(INSTRUMENTS, normals(seed, "instruments", HORIZON, len(INSTRUMENTS)).T, strict=True))
+    noise = dict(zip(SYMBOLS, instrument_normals(seed, "instruments").T, strict=True))
     sector = normals(seed, "sector", HORIZON)
     returns = dict(metals)
     for symbol, (metal, beta, equity_beta, own, cost) in _LINKED.items():
@@ -148,4 +179,7 @@ def _instruments(
     returns["TLT"] = 0.00010 - 0.160 * (0.9 * nominal_change + 0.2 * slope_change) + 0.0015 * noise["TLT"]
     returns["CPER"] = 0.35 * metals["GOLD"] + 0.45 * equity + _returning(0.010 * noise["CPER"])
     returns["USO"] = 0.50 * equity + 0.020 * noise["USO"]
+    returns["XLI"] = 1.05 * equity + _returning(0.004 * noise["XLI"])
+    for symbol, (metal, _, cost) in CLOSED_END.items():
+        returns[symbol] = metals[metal] + np.diff(premium(seed, symbol), prepend=0.0) - cost / 252.0
     return returns

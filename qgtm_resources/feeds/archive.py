@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from qgtm_core import calendar, festivals, publication
+from qgtm_core import calendar, festivals, fund_terms, publication
 from qgtm_core.errors import ConfigError, DataError
 from qgtm_core.schemas.raw import RAW_TABLES
 from qgtm_core.types import FeedMode
@@ -87,6 +87,8 @@ class ArchiveFeed:
             raise ConfigError(f"no raw table {name!r}; there are {', '.join(RAW_TABLES)}")
         if name == "seasonal_calendar":
             return festivals.rows(), row_checks.empty_rejections()
+        if name == "fund_terms":
+            return fund_terms.rows(), row_checks.empty_rejections()
         if name == "decision_quotes":
             return self._quotes(), row_checks.empty_rejections()
         frame = self._read(name)

@@ -73,7 +73,7 @@ FILES: dict[str, FileLayout] = {
         _need(D, date="event_date"),
         _need(N, value="value"),
         _may(D, release_date="release_date", vintage_date="vintage_date"),
-        _may(T, release_basis="release_basis"),
+        _may(T, release_basis="release_basis", unit="unit"),
     ),
     "macro_vintages": _layout(
         "macro_vintages.parquet",

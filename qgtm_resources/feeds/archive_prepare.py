@@ -39,7 +39,7 @@ def bars_daily(frame: Frame) -> Frame:
 
 
 def bars_intraday(frame: Frame) -> Frame:
-    """Bar end + 5 s; null for an interval that is not one of 1m, 5m, 15m, 60m."""
+    """Bar end + 5 s; null for an interval that is not one of 1m, 5m, 15m, 30m, 60m."""
     return _dated(frame, pl.col("event_at"), known.intraday_bar(pl.col("event_at"), pl.col("interval")))
 
 
@@ -96,7 +96,7 @@ def with_level_vintages(macro_rows: pl.DataFrame, vintages: pl.DataFrame) -> pl.
     ordered = macro_rows.filter(pl.col("vintage_date").is_not_null())
     levels = vintages.filter(pl.col("measure") == "level").join(ordered.select(key), on=key, how="semi")
     revised = macro_rows.join(levels.select(key).unique(), on=key, how="semi")
-    published = revised.select(*key, "release_basis", published="available_at", happened="event_at")
+    published = revised.select(*key, "release_basis", "unit", published="available_at", happened="event_at")
     versions = (
         pl.concat(
             [

@@ -17,6 +17,7 @@ from qgtm_core.types import FeedMode
 from qgtm_core.universe import INSTRUMENTS
 from qgtm_resources.feeds import row_checks, venue_prices
 
+CONSTANT = frozenset({"seasonal_calendar", "fund_terms"})
 DEFAULT_LAST_SESSION = dt.date(2024, 6, 28)
 
 
@@ -72,8 +73,8 @@ class SimulatedFeed:
         return self._tables[name]
 
     def _shown(self, name: str, rows: pl.DataFrame) -> pl.DataFrame:
-        """Rows known from the first session on; almanac and schedules keep what was known before, as history does."""
-        return rows if name == "seasonal_calendar" else rows.filter(pl.col("session") >= self._first)
+        """Rows known from the first session on; constant tables keep what was known before, as history does."""
+        return rows if name in CONSTANT else rows.filter(pl.col("session") >= self._first)
 
     def _venue_frame(self) -> pl.DataFrame:
         """Venue prices: `mid` lies soon after the decision, `vwap` between decision and close."""

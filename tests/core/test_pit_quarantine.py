@@ -172,11 +172,12 @@ def test_days_fixed_in_advance_may_be_known_before_they_come(table, source):
     assert (good.height, held.height) == (1, 0)
 
 
-def test_macro_stacks_series_vintages_and_geopolitical_risk():
+def test_macro_stacks_series_vintages_petroleum_stocks_and_geopolitical_risk():
     good, held = normalise(
         "macro",
         {
-            "macro": raw("macro", series_id="UNRATE", value=3.5),
+            "macro": raw("macro", series_id="WALCL", value=7.2e6, unit="Millions of U.S. Dollars"),
+            "eia_weekly": raw("eia_weekly", series_id="WCESTUS1", value=424_120.0),
             "macro_vintages": pl.concat(
                 [
                     raw("macro_vintages", series_id="UNRATE", measure="level", value=3.6),
@@ -189,15 +190,16 @@ def test_macro_stacks_series_vintages_and_geopolitical_risk():
     )
     assert held.is_empty()
     PIT_TABLES["macro"].require_valid(good)
-    assert good.select("series_id", "value", "revision").rows() == [
-        ("UNRATE", 3.5, 0),
-        ("UNRATE", 3.6, 1000),
-        ("CPIAUCSL_YOY", 2.3, 0),
-        ("GPRD", 100.0, 0),
-        ("GPRD_THREAT", 90.0, 0),
-        ("GPR", 80.0, 0),
-        ("GPR_ACT", 70.0, 0),
-        ("GPR_THREAT", 60.0, 0),
+    assert good.select("series_id", "value", "revision", "unit").rows() == [
+        ("WALCL", 7.2e6, 0, "Millions of U.S. Dollars"),
+        ("UNRATE", 3.6, 1000, None),
+        ("CPIAUCSL_YOY", 2.3, 0, None),
+        ("WCESTUS1", 424_120.0, 0, "Thousand Barrels"),
+        ("GPRD", 100.0, 0, None),
+        ("GPRD_THREAT", 90.0, 0, None),
+        ("GPR", 80.0, 0, None),
+        ("GPR_ACT", 70.0, 0, None),
+        ("GPR_THREAT", 60.0, 0, None),
     ]
 
 

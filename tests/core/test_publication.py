@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qgtm_core import calendar, festivals, publication
+from qgtm_core import calendar, festivals, fund_terms, publication
 from qgtm_core.schemas.raw import RAW_TABLES
 
 D = dt.date
@@ -31,6 +31,14 @@ DAY_RULES: tuple[Rule, ...] = (
     publication.monthly_release,
     publication.late_monthly_release,
     publication.dated_news,
+    publication.h41,
+    publication.overnight_rate,
+    publication.reverse_repo,
+    publication.fx_close,
+    publication.shanghai_withdrawals,
+    publication.us_mint,
+    publication.mining_filing,
+    publication.petroleum,
 )
 
 
@@ -54,6 +62,9 @@ def known_at(rule: Rule, *days: dt.date, zone: str = "America/New_York") -> list
         (publication.h15, D(2026, 11, 18), "2026-11-19 17:15"),
         (publication.h15, D(2026, 11, 25), "2026-11-27 17:15"),
         (publication.h10, D(2026, 11, 19), "2026-11-23 17:15"),
+        (publication.h41, D(2026, 11, 18), "2026-11-19 17:30"),
+        (publication.us_mint, D(2026, 10, 1), "2026-11-06 17:00"),
+        (publication.petroleum, D(2026, 11, 13), "2026-11-18 10:32"),
         (publication.daily_bar, D(2026, 11, 27), "2026-11-27 13:15"),
         (publication.lbma, D(2026, 11, 19), "2026-11-19 19:05"),
         (publication.gpr_daily, D(2026, 11, 12), "2026-11-16 12:00"),
@@ -66,6 +77,50 @@ def test_the_worked_dates_of_the_specification_hold_in_new_york_time(rule: Rule,
 
 def test_central_bank_gold_of_august_is_known_on_15_october_at_noon_utc() -> None:
     assert known_at(publication.cb_gold, D(2026, 8, 31), zone="UTC") == ["2026-10-15 12:00"]
+
+
+def test_the_shanghai_load_out_of_october_is_known_on_15_november_at_18_00_in_shanghai() -> None:
+    assert known_at(publication.shanghai_withdrawals, D(2026, 10, 1), zone="Asia/Shanghai") == ["2026-11-15 18:00"]
+
+
+def test_the_shanghai_benchmark_is_known_an_hour_after_its_afternoon_fix_before_new_york_wakes() -> None:
+    assert known_at(publication.shanghai_benchmark, D(2026, 11, 19), zone="Asia/Shanghai") == ["2026-11-19 15:15"]
+    assert known_at(publication.shanghai_benchmark, D(2026, 11, 19)) == ["2026-11-19 02:15"]
+
+
+def test_the_balance_sheet_waits_for_friday_when_thursday_is_a_holiday() -> None:
+    assert known_at(publication.h41, D(2026, 11, 25)) == ["2026-11-27 17:30"]
+
+
+def test_petroleum_stocks_wait_for_thursday_when_the_week_begins_with_a_holiday() -> None:
+    assert known_at(publication.petroleum, D(2024, 5, 24), D(2022, 6, 17)) == ["2024-05-30 12:02", "2022-06-23 12:02"]
+    assert known_at(publication.petroleum, D(2026, 11, 20)) == ["2026-11-25 10:32"]  # Thanksgiving comes after it
+
+
+def test_short_rates_are_known_the_next_morning_and_exchange_rates_the_same_evening() -> None:
+    friday = D(2024, 6, 28)
+    assert known_at(publication.overnight_rate, friday) == ["2024-07-01 08:00"]
+    assert known_at(publication.reverse_repo, friday) == ["2024-07-01 09:00"]
+    assert known_at(publication.fx_close, friday) == ["2024-06-28 16:15"]
+
+
+def test_costs_without_a_filing_instant_are_known_forty_five_days_after_the_quarter() -> None:
+    assert known_at(publication.mining_filing, D(2024, 3, 31)) == ["2024-05-15 17:00"]
+
+
+def test_terms_of_a_fund_hold_from_the_morning_of_their_day() -> None:
+    assert known_at(publication.fund_terms, D(2008, 12, 3)) == ["2008-12-03 09:00"]
+
+
+def test_a_licensed_auction_price_is_known_five_seconds_after_the_print() -> None:
+    printed = pl.Series([dt.datetime(2024, 6, 28, 14, 0, tzinfo=dt.UTC)])
+    assert pl.select(publication.licensed_fix(pl.lit(printed))).to_series()[0].second == 5
+
+
+def test_the_table_of_terms_is_in_its_declared_schema() -> None:
+    rows = RAW_TABLES["fund_terms"].require_valid(fund_terms.rows())
+    assert rows.filter(pl.col("symbol").is_in(["UGL", "AGQ"]))["expense_ratio"].unique().to_list() == [0.0095]
+    assert calendar.with_session(rows.drop("session"))["session"].to_list() == rows["session"].to_list()
 
 
 def test_comex_stocks_of_19_november_are_known_at_18_00_on_the_20th() -> None:

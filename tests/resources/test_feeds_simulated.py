@@ -18,7 +18,7 @@ from qgtm_core.types import FeedMode
 from qgtm_core.universe import INSTRUMENTS
 from qgtm_resources.feeds.archive import ArchiveFeed
 from qgtm_resources.feeds.factory import open_feed
-from qgtm_resources.feeds.simulated import DEFAULT_LAST_SESSION, SimulatedFeed
+from qgtm_resources.feeds.simulated import CONSTANT, DEFAULT_LAST_SESSION, SimulatedFeed
 
 LAST = dt.date(2016, 6, 30)
 FIRST = dt.date(2015, 6, 30)
@@ -48,12 +48,23 @@ def test_a_history_may_begin_on_the_day_before_a_leap_day() -> None:
     assert SimulatedFeed(last_session=dt.date(2024, 2, 29), years=1).last_session() == dt.date(2024, 2, 29)
 
 
-@pytest.mark.parametrize("name", sorted(RAW_TABLES))
+@pytest.mark.parametrize("name", sorted(set(RAW_TABLES) - {"licensed_fix"}))
 def test_every_table_has_rows_from_the_first_session_on_in_its_schema(name: str) -> None:
     rows = RAW_TABLES[name].require_valid(feed().rows(name, *EVER))
     assert not rows.is_empty()
-    assert name == "seasonal_calendar" or rows["session"].min() >= FIRST
+    assert name in CONSTANT or rows["session"].min() >= FIRST
     assert feed().rejected(name).is_empty()
+
+
+def test_the_licensed_auction_prices_are_not_delivered() -> None:
+    rows = RAW_TABLES["licensed_fix"].require_valid(feed().rows("licensed_fix", *EVER))
+    assert rows.is_empty()
+
+
+def test_fees_that_took_effect_before_the_first_session_are_delivered() -> None:
+    rows = feed().rows("fund_terms", *EVER)
+    assert set(rows["symbol"]) == {"GLD", "SLV", "UGL", "AGQ"}
+    assert rows["session"].max() < FIRST
 
 
 def test_an_unknown_table_is_refused_by_name() -> None:

@@ -14,9 +14,11 @@ TABLES: tuple[Table, ...] = (
             "event_date": DAY,
             "value": Column(F, "unit of the series", nullable=False, low=-1e6, high=1e9),
             "release_basis": Column(S, "observed, rule or same_day_close"),
+            "unit": Column(S, note="as the publisher words it (Millions of U.S. Dollars); null = not stated"),
         },
         "Macro series by FRED id, with release dates",
-        "H.15 d+1 17:15 ET; H.10 Monday 17:15 ET; VIX and GVZ d+1 10:00 ET; releases at their instant",
+        "H.15 d+1 17:15 ET; H.10 Monday 17:15 ET; H.4.1 Thursday 17:30 ET; SOFR d+1 08:00 ET; "
+        "reverse repo d+1 09:00 ET; VIX and GVZ d+1 10:00 ET; releases at their instant",
     ),
     raw_table(
         "macro_vintages",
@@ -59,6 +61,6 @@ TABLES: tuple[Table, ...] = (
         ("series_id", "event_date"),
         {"series_id": text(), "event_date": DAY, "value": Column(F, "thousand barrels", nullable=False, low=0)},
         "Weekly US petroleum stocks (WCESTUS1); event_date is the Friday",
-        "Wednesday 10:30 ET + 2 min, Thursday in holiday weeks",
+        "Wednesday 10:30 ET + 2 min; Thursday 12:00 ET + 2 min in weeks with a holiday before it",
     ),
 )

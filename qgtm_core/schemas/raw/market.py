@@ -31,7 +31,7 @@ TABLES: tuple[Table, ...] = (
         ("symbol", "interval", "event_at"),
         {
             "symbol": text(),
-            "interval": Column(S, "1m, 5m, 15m, 60m", nullable=False),
+            "interval": Column(S, "1m, 5m, 15m, 30m, 60m", nullable=False),
             "open": usd(nullable=False),
             "high": usd(nullable=False),
             "low": usd(nullable=False),
