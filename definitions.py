@@ -13,12 +13,11 @@ from qgtm_assets.checks.gates import GATE_CHECKS
 from qgtm_assets.checks.quality import QUALITY_CHECKS
 from qgtm_assets.features import FEATURE_ASSETS, feature_asset
 from qgtm_assets.ops import OPS
-from qgtm_assets.pit import PIT, pit_asset
+from qgtm_assets.pit import NORMALISED, PIT, pit_asset
 from qgtm_assets.raw import RAW, raw_asset
 from qgtm_assets.signals import SIGNALS, signal_asset
 from qgtm_assets.trading import TRADING_ASSETS
 from qgtm_core.features.registry import FEATURES
-from qgtm_core.schemas.pit import PIT_TABLES
 from qgtm_core.schemas.raw import RAW_TABLES
 from qgtm_core.strategies.registry import DAILY, SHADOW
 from qgtm_jobs.jobs import LIVE_JOBS, RESEARCH_JOBS, history
@@ -95,7 +94,7 @@ def market_history(settings: Settings) -> dg.Definitions:
     """Raw to signals without check results, for long ranges in one run; the assets still refuse bad data."""
     assets = [
         *(raw_asset(table, checked=False) for table in RAW_TABLES.values()),
-        *(pit_asset(table, checked=False) for table in PIT_TABLES.values()),
+        *(pit_asset(table, checked=False) for table in NORMALISED),
         *(feature_asset(feature, checked=False) for feature in FEATURES.values()),
         *(signal_asset(strategy, checked=False) for strategy in (*DAILY.values(), *SHADOW.values())),
     ]

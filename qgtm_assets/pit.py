@@ -46,4 +46,6 @@ def pit_asset(table: Table, *, checked: bool = True) -> dg.AssetsDefinition:
     return pit
 
 
-PIT = [pit_asset(table) for table in PIT_TABLES.values()]
+# tables without raw sources are made elsewhere (models)
+NORMALISED = tuple(table for name, table in PIT_TABLES.items() if PIT_SOURCES[name])
+PIT = [pit_asset(table) for table in NORMALISED]

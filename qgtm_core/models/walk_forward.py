@@ -1,0 +1,60 @@
+"""Fitting walk-forward: every refit session that has no fit yet, each from the rows known at its decision."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from qgtm_core import calendar
+from qgtm_core.features import regime
+from qgtm_core.models.regime import SPEC as REGIME
+from qgtm_core.models.regime import fit_regime
+from qgtm_core.models.spec import Fit, ModelSpec, model_row, refit_sessions
+from qgtm_core.pit import cut
+
+Pit = Mapping[str, pl.DataFrame]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """One model and how it is fitted: `examples(pit, sessions)` once, then `fit(examples known, pit known)`.
+
+    `examples` returns rows by `session`, each as known at its decision; a fit of T is given those up to T.
+    """
+
+    spec: ModelSpec
+    sources: tuple[str, ...]  # PIT tables
+    examples: Callable[[Pit, pl.DataFrame], pl.DataFrame]
+    fit: Callable[[pl.DataFrame, Pit], Fit | None]
+
+
+def _fit_regime(examples: pl.DataFrame, _: Pit) -> Fit | None:
+    return fit_regime(examples)
+
+
+TRAINERS: tuple[Trainer, ...] = (Trainer(REGIME, ("prices", "macro"), regime.inputs, _fit_regime),)
+
+
+def fit_missing(
+    trainer: Trainer, pit: Pit, first: dt.date, last: dt.date, held: Collection[dt.date], progress: Progress
+) -> Iterator[pl.DataFrame]:
+    """Yield a row for each fit whose row belongs to the sessions first..last and whose session is not in `held`.
+
+    `pit` holds all rows known by then; a fit of T is given the rows known at the decision of T and no others. A
+    session with too little history yields nothing.
+    """
+    due = [day for day in refit_sessions(trainer.spec, first, last) if day not in held]
+    if not due:
+        return
+    days = calendar.schedule(calendar.FIRST_SESSION, due[-1]).select("session")
+    examples = trainer.examples({name: cut(pit[name], due[-1]) for name in trainer.sources}, days)
+    for number, day in enumerate(due, start=1):
+        known = {name: cut(pit[name], day) for name in trainer.sources}
+        fit = trainer.fit(examples.filter(pl.col("session") <= day), known)
+        if fit is not None:
+            yield model_row(trainer.spec, day, fit)
+        progress(f"{trainer.spec.model_id} of {day}", number, len(due))
