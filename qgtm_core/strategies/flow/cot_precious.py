@@ -23,6 +23,8 @@ def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
     )
 
 
+_REPORT = "positioning[report_type=disaggregated_futures_and_options_combined]"
+
 STRATEGY = Strategy(
     id="cot_precious",
     number=30,
@@ -37,11 +39,24 @@ STRATEGY = Strategy(
         Leg("PPLT", market="platinum"),
         Leg("PALL", market="palladium"),
     ),
-    inputs=(Input("positioning", ("mm_net_pct_oi_z_156", "backlog"), staleness="weekly", warmup=156),),
+    inputs=(
+        Input(
+            "positioning",
+            ("mm_net_pct_oi_z_156", "backlog"),
+            staleness="weekly",
+            warmup=156,
+            data=tuple(f"{_REPORT}.{c}" for c in ("managed_money_long", "managed_money_short", "open_interest")),
+        ),
+    ),
     params=PARAMS,
     rule=rule,
     capacity="Med",
     exposures=("LIQ_CROWD+", "GOLD∓"),
     source="Sanders, Irwin & Merrin 2009; Briese 2008",
     rationale="Crowded managed-money positioning unwinds.",
+    formula="p = (managed money long - short) / open interest; score = -dead(Z_156(p), 1, 2.5)",
+    differs={
+        "hedging_pressure": "managed money, not commercials; each market against its own past, contrarian",
+        "cot_positioning": "the disaggregated report, a z-score, managed money",
+    },
 )
