@@ -32,6 +32,7 @@ class Cadence(StrEnum):
 # Longest age of an input's newest row at the decision (strategies are silent beyond it).
 STALENESS: Mapping[str, dt.timedelta] = {
     "intraday": dt.timedelta(minutes=5),
+    "snapshot": dt.timedelta(hours=7),  # of an option chain: the same session, never the one before
     "daily": dt.timedelta(days=5),
     "weekly": dt.timedelta(days=12),
     "monthly": dt.timedelta(days=45),
