@@ -29,7 +29,7 @@ def opinions(strategy_id: str, **columns: list[object]) -> pl.DataFrame:
 
 def sureness(score: float, quality: float) -> float:
     frame = pl.DataFrame({"f": [1.0], "q": [quality], "s": [score]})
-    return frame.select(confidence(pl.col("f"), pl.col("q"), pl.col("s"))).item()
+    return confidence(*(frame[name].to_numpy() for name in ("f", "q", "s"))).item()
 
 
 def test_real_rate_gold_is_long_when_real_yields_fall() -> None:
