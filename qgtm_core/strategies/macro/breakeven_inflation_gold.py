@@ -41,8 +41,9 @@ STRATEGY = Strategy(
             ("breakeven_10y_zchg_20", "breakeven_10y_zchg_60", "breakeven_10y_chg_20"),
             name="breakeven_10y",
             warmup=312,
+            data=("macro[series_id=T10YIE].value",),
         ),
-        Input("macro", ("real_10y_chg_20",), name="real_10y", warmup=312),
+        Input("macro", ("real_10y_chg_20",), name="real_10y", warmup=312, data=("macro[series_id=DFII10].value",)),
     ),
     params=PARAMS,
     rule=rule,
@@ -50,4 +51,10 @@ STRATEGY = Strategy(
     exposures=("REAL_RATE+", "GOLD+"),
     source="Beckmann & Czudaj 2013",
     rationale="Rising expected inflation supports gold unless real yields rise faster.",
+    formula="score = lin(0.6 zchg(be, 20, 252) + 0.4 zchg(be, 60, 252)), "
+    "halved while the 20-day change of the real yield is positive and exceeds that of the breakeven",
+    differs={
+        "real_rate_gold": "follows expected inflation; real yields only damp it",
+        "gold_macro_regime": "continuous and daily, not a vote by the week",
+    },
 )

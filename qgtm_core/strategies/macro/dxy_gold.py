@@ -43,8 +43,20 @@ STRATEGY = Strategy(
     horizon_sessions=20,
     symbols=("GLD",),
     inputs=(
-        Input("cross_asset", ("uup_zchg_20", "uup_zchg_60"), name="uup", warmup=312),
-        Input("cross_asset", ("gld_uup_corr_126",), name="gld", warmup=312),
+        Input(
+            "cross_asset",
+            ("uup_zchg_20", "uup_zchg_60"),
+            name="uup",
+            warmup=312,
+            data=("prices[symbol=UUP].adj_close",),
+        ),
+        Input(
+            "cross_asset",
+            ("gld_uup_corr_126",),
+            name="gld",
+            warmup=312,
+            data=("prices[symbol=GLD].adj_close", "prices[symbol=UUP].adj_close"),
+        ),
     ),
     params=PARAMS,
     rule=rule,
@@ -52,4 +64,7 @@ STRATEGY = Strategy(
     exposures=("USD-", "GOLD+"),
     source="Capie, Mills & Wood 2005; Pukthuanthong & Roll 2011",
     rationale="Gold is quoted in dollars; dollar trends pass through inversely while the correlation holds.",
+    formula="g = clip(-corr(r_GLD, r_UUP; 126) / 0.4, 0, 1); score = -g (0.5 lin(z_20) + 0.5 lin(z_60)), "
+    "z_k = zchg(ln UUP, k, 252); GATE while the correlation is above -0.1",
+    differs={"gold_macro_regime": "continuous and daily behind a correlation gate, not a vote by the week"},
 )

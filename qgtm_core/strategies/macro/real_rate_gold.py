@@ -44,6 +44,7 @@ STRATEGY = Strategy(
             ("real_10y_zchg_5", "real_10y_zchg_20", "real_10y_zchg_60", "real_10y_z_504"),
             name="real_10y",
             warmup=566,
+            data=("macro[series_id=DFII10].value",),
         ),
     ),
     params=PARAMS,
@@ -52,4 +53,10 @@ STRATEGY = Strategy(
     exposures=("REAL_RATE+", "GOLD+", "USD-"),
     source="Erb & Harvey 2013; Jermann 2023",
     rationale="Gold has no coupon; falling real yields cut its opportunity cost.",
+    formula="m = -(0.2 z_5 + 0.5 z_20 + 0.3 z_60), z_k = zchg(y, k, 504); L = -lin(Z_504(y)); "
+    "score = 0.8 lin(m) + 0.2 L",
+    differs={
+        "gold_real_rate_residual": "trades changes of the yield, not gold's distance from what the yield explains",
+        "gold_macro_regime": "continuous and daily, not a vote by the week",
+    },
 )

@@ -53,8 +53,8 @@ STRATEGY = Strategy(
     horizon_sessions=15,
     symbols=("GLD",),
     inputs=(
-        Input("volatility", ("vix_pr_252",), name="vix", warmup=252),
-        Input("volatility", ("spy_return_5d",), name="spy", warmup=6),
+        Input("volatility", ("vix_pr_252",), name="vix", warmup=252, data=("macro[series_id=VIXCLS].value",)),
+        Input("volatility", ("spy_return_5d",), name="spy", warmup=6, data=("prices[symbol=SPY].adj_close",)),
     ),
     params=PARAMS,
     rule=rule,
@@ -63,4 +63,10 @@ STRATEGY = Strategy(
     exposures=("EQUITY-", "VOL+", "GOLD+"),
     source="Baur & McDermott 2010; Baur & Lucey 2010",
     rationale="After extreme equity stress gold is a short-lived haven, for about 15 trading days.",
+    formula="event if p = pr_252(VIX) >= 0.80 and d = 5-day SPY return <= -2 %, "
+    "a = 0.5 clip((p - 0.8) / 0.2, 0, 1) + 0.5 clip(-d / 0.06, 0, 1); "
+    "score = max over the events of 15 sessions of a (1 - age / 15)",
+    differs={
+        "gold_vix_haven": "a level and a shock with a decay of 15 sessions, long only; no VIX curve, no correlation",
+    },
 )
