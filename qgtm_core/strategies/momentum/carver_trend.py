@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from qgtm_core.maths.trend import combined_forecast
 from qgtm_core.strategies.helpers import over
 from qgtm_core.strategies.replay import buffered, by_leg, flat
 from qgtm_core.strategies.spec import Cadence, Input, Strategy
@@ -31,8 +32,8 @@ def unbuffered(params: Mapping[str, Any]) -> pl.Expr:
         (pl.col(f"ewmac_{fast}_{slow}") * scalar).clip(-cap, cap)
         for (fast, slow), scalar in zip(params["speeds"], params["scalars"], strict=True)
     ]
-    mean = over(pl.sum_horizontal(forecasts, ignore_nulls=False), len(forecasts))
-    return over((mean * float(params["fdm"])).clip(-cap, cap), cap)
+    equal = [1.0 / len(forecasts)] * len(forecasts)
+    return over(combined_forecast(forecasts, equal, float(params["fdm"]), cap), cap)
 
 
 def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
@@ -50,7 +51,14 @@ STRATEGY = Strategy(
     cadence=Cadence.DAILY,
     horizon_sessions=40,
     symbols=("GLD", "SLV", "PPLT", "PALL", "GDX"),
-    inputs=(Input("prices", ("ewmac_16_64", "ewmac_32_128", "ewmac_64_256"), warmup=320),),
+    inputs=(
+        Input(
+            "prices",
+            ("ewmac_16_64", "ewmac_32_128", "ewmac_64_256"),
+            warmup=320,
+            data=("prices[symbol={symbol}].adj_close",),
+        ),
+    ),
     params=PARAMS,
     rule=rule,
     rule_lookback=PARAMS["buffer_sessions"] - 1,
@@ -58,4 +66,12 @@ STRATEGY = Strategy(
     exposures=("GOLD±", "SILVER_REL±", "MINERS_REL±"),
     source="Carver 2015",
     rationale="Trends at several speeds together are steadier than any one of them.",
+    formula="f = clip(1.07 * mean of clip(scalar * EWMAC, -20, 20) at 16/64, 32/128, 64/256); score = f / 20, "
+    "moved only by 0.10 or more",
+    differs={
+        "tsmom": "a continuous forecast at three speeds, daily; that one is the sign of twelve months, monthly",
+        "gold_tsmom": "crosses moving averages of five assets; that one averages t-statistics of gold",
+        "gold_multi_ma_trend": "continuous crossovers of five assets; that one counts votes on gold",
+        "carver_carry": "reads prices only; that one reads the futures curve",
+    },
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from qgtm_core.maths.trend import time_series_momentum
 from qgtm_core.strategies.helpers import clip_score
 from qgtm_core.strategies.spec import Cadence, Input, Strategy
 from qgtm_core.types import StrategyStatus
@@ -17,12 +18,9 @@ PARAMS: Mapping[str, Any] = {"look": 252, "com": 60, "vol_target": 0.15, "min_sy
 
 def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
     """Return the sign of the return times target over own volatility, at most one."""
-    volatility = pl.col("vol_mop")
-    size = pl.when(volatility > 0.0).then((params["vol_target"] / volatility).clip(0.0, 1.0))
-    return panel.select(
-        score=clip_score(pl.col(f"log_return_{params['look']}").sign() * size),
-        quality=pl.lit(1.0),
-    )
+    look_back = pl.col(f"log_return_{params['look']}")
+    score = time_series_momentum(look_back, pl.col("vol_mop"), params["vol_target"])
+    return panel.select(score=clip_score(score), quality=pl.lit(1.0))
 
 
 STRATEGY = Strategy(
@@ -33,12 +31,19 @@ STRATEGY = Strategy(
     cadence=Cadence.MONTHLY,
     horizon_sessions=21,
     symbols=("GLD", "SLV", "PPLT", "PALL", "GDX"),
-    inputs=(Input("prices", ("log_return_252", "vol_mop"), warmup=273),),
+    inputs=(Input("prices", ("log_return_252", "vol_mop"), warmup=273, data=("prices[symbol={symbol}].adj_close",)),),
     params=PARAMS,
     rule=rule,
     capacity="High",
     exposures=("GOLD±", "SILVER_REL±", "MINERS_REL±"),
     source="Moskowitz, Ooi & Pedersen 2012",
     rationale="Returns over the last twelve months tend to persist over the next one.",
+    formula="score_i = sign(R_252) * min(1, 0.15 / sigma_i), sigma_i the ex-ante volatility of centre of mass 60 days",
     min_symbols=PARAMS["min_symbols"],
+    differs={
+        "gold_tsmom": "five assets, sign of twelve months, monthly; that one is gold at four horizons, weekly",
+        "xsmom": "each asset against its own past; that one ranks metals against each other",
+        "carver_trend": "one look-back and a sign; that one is a continuous forecast at three speeds, daily",
+        "gold_multi_ma_trend": "the sign of a return; that one counts votes of moving averages of gold",
+    },
 )

@@ -28,12 +28,17 @@ STRATEGY = Strategy(
     cadence=Cadence.MONTHLY,
     horizon_sessions=21,
     symbols=("GLD", "SLV", "PPLT", "PALL"),
-    inputs=(Input("prices", ("log_return_252_21",), warmup=253),),
+    inputs=(Input("prices", ("log_return_252_21",), warmup=253, data=("prices[symbol={symbol}].adj_close",)),),
     params=PARAMS,
     rule=rule,
     capacity="High",
     exposures=("SILVER_REL±", "GOLD~0"),
     source="Miffre & Rallis 2007; Asness, Moskowitz & Pedersen 2013",
     rationale="Relative winners among metals keep winning for a month; neutral to the group by construction.",
+    formula="score_i = rank(ln P_{t-21} / P_{t-252})_i over the metals, in [-1, 1]",
     min_symbols=PARAMS["min_symbols"],
+    differs={
+        "tsmom": "ranks metals against each other and sums to zero; that one takes each asset's own sign",
+        "skew_trades": "ranks the return; that one ranks the skewness",
+    },
 )

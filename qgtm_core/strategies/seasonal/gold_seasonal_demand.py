@@ -64,6 +64,11 @@ STRATEGY = Strategy(
             ),
             coverage="covered",
             availability="festivals_available_at",
+            data=(
+                "festivals[event=lunar_new_year].event_date",
+                "festivals[event=diwali].event_date",
+                "festivals[event=akshaya_tritiya].event_date",
+            ),
         ),
     ),
     params=PARAMS,
@@ -72,4 +77,11 @@ STRATEGY = Strategy(
     exposures=("GOLD+",),
     source="Baur 2013 on the Indian wedding season",
     rationale="Festival and wedding buying precedes known dates.",
+    formula="sum of: Lunar New Year in 5 to 40 sessions 0.5, up to 20 after it -0.2; Diwali in 3 to 30 0.4; Akshaya "
+    "Tritiya in 0 to 15 0.2; November to February 0.1; June and July -0.2; held within one",
+    differs={
+        "seasonality_pm": "sessions to festivals, nothing fitted; that one fits month means",
+        "gold_seasonality": "follows the lunar calendars; that one is a dummy of two calendar months",
+        "event_drift_pm": "weeks before festivals; that one is one session before announcements",
+    },
 )
