@@ -10,9 +10,9 @@ from qgtm_core import calendar, publication
 from qgtm_core.schemas.raw import RAW_TABLES
 
 # (fund, effective day, expense ratio a year, borrow rate a year, can be borrowed)
-# Expense ratios are public facts of the prospectuses, from the day the fund was listed (UGL and AGQ: 0.95 percent). Borrow rates and "can be borrowed" are ASSUMPTIONS of this table, not observations: general
-# collateral for the large trusts, a small premium for the leveraged funds. Where a broker quotes them, add a row with
-# the day it did.
+# Expense ratios are public facts of the prospectuses, from the day the fund was listed. Borrow rates and "can be
+# borrowed" are ASSUMPTIONS of this table, not observations: general collateral for the large trusts, a small premium
+# for the leveraged funds. Where a broker states other terms, add a row with the day from which they hold.
 _TERMS: tuple[tuple[str, str, float, float, bool], ...] = (
     ("GLD", "2004-11-18", 0.0040, 0.003, True),
     ("SLV", "2006-04-28", 0.0050, 0.003, True),

@@ -29,6 +29,7 @@ GPR_SERIES = {
     "gpr_daily": {"gprd": "GPRD", "gprd_act": "GPRD_ACT", "gprd_threat": "GPRD_THREAT"},
     "gpr_monthly": {"gpr": "GPR", "gpr_act": "GPR_ACT", "gpr_threat": "GPR_THREAT"},
 }
+EIA_UNIT = "Thousand Barrels"
 _LEGS = ("managed_money", "producer", "swap", "other", "nonreportable")
 _SPREADS = ("managed_money_spread", "swap_spread", "other_spread")
 
@@ -80,7 +81,7 @@ def _gather(table: str, raw: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 def _macro(raw: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """Stack macro, its vintages and the unpivoted geopolitical risk indices as (series_id, event_date, value)."""
+    """Stack macro, its vintages, petroleum stocks and the unpivoted risk indices as (series_id, event_date, value)."""
     want = list(PIT_TABLES["macro"].dtypes)
     parts = [PIT_TABLES["macro"].empty()]
     if "macro" in raw:
@@ -91,14 +92,17 @@ def _macro(raw: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
             series_id=pl.when(yearly).then(pl.col("series_id") + "_YOY").otherwise("series_id"),
             revision=pl.when(yearly).then("revision").otherwise(pl.col("revision") + COMPETING_VINTAGE),
         )
-        parts.append(vintages.select(want))
+        parts.append(vintages.with_columns(unit=pl.lit(None, dtype=pl.String)).select(want))
+    if "eia_weekly" in raw:
+        parts.append(raw["eia_weekly"].with_columns(unit=pl.lit(EIA_UNIT)).select(want))
     for name, columns in GPR_SERIES.items():
         if name in raw:
             long = raw[name].unpivot(
                 list(columns), index=["event_date", *CONTRACT], variable_name="series_id", value_name="value"
             )
             named = long.with_columns(pl.col("series_id").replace_strict(columns, return_dtype=pl.String))
-            parts.append(named.filter(pl.col("value").is_not_null()).select(want))
+            stated = named.with_columns(unit=pl.lit(None, dtype=pl.String))
+            parts.append(stated.filter(pl.col("value").is_not_null()).select(want))
     return pl.concat(parts)
 
 

@@ -31,6 +31,7 @@ _SERIES = {
     "series_id": Column(pl.String, nullable=False),
     "event_date": Column(pl.Date, nullable=False),
     "value": Column(pl.Float64, "unit of the series", nullable=False),
+    "unit": Column(pl.String, note="as the publisher words it; null = not stated"),
 }
 
 # PIT table -> the raw tables it is made of
@@ -66,8 +67,8 @@ PIT_TABLES: dict[str, Table] = {
     for table in (
         _same("prices", "bars_daily", drop=("flags",)),
         _same("bars_intraday", "bars_intraday"),
-        # series ids of GPR: GPRD, GPRD_ACT, GPRD_THREAT, GPR, GPR_ACT, GPR_THREAT; a vintage of measure "yoy_pct" is
-        # kept as "<series>_YOY"
+        # series ids of GPR: GPRD, GPRD_ACT, GPRD_THREAT, GPR, GPR_ACT, GPR_THREAT; of petroleum stocks: WCESTUS1; a
+        # vintage of measure "yoy_pct" is kept as "<series>_YOY"
         Table("pit", "macro", ("series_id", "event_date"), _SERIES, "Macro series, one value a row", versioned=True),
         _same("positioning", "cot"),
         _same("curve", "futures", drop=("flags",)),

@@ -11,7 +11,7 @@ from qgtm_core import publication as known
 from qgtm_core.simulation.market import Market, finish
 from qgtm_core.simulation.meetings import policy_rate
 from qgtm_core.simulation.prices import paths, spot
-from qgtm_core.simulation.randomness import HORIZON, Array, autoregress, normals
+from qgtm_core.simulation.randomness import HORIZON, Array, autoregress, normals, stream
 from qgtm_core.simulation.world import SYMBOLS
 
 _DAY = pl.col("event_date")
@@ -22,6 +22,8 @@ ROOTS: dict[str, tuple[str, tuple[int, ...], float, float, float]] = {
     "PL": ("PLATINUM", (1, 4, 7, 10), 50.0, 70_000.0, 1.0),
     "PA": ("PALLADIUM", (3, 6, 9, 12), 100.0, 18_000.0, 1.5),
 }
+SQUEEZE_PERCENT = {"GC": 4.5, "SI": 7.0}  # largest added convenience yield a year
+SQUEEZE_EVERY = 220.0  # sessions between the episodes, on average and beyond the shortest gap
 RANKS = 3
 CODES = "FGHJKMNQUVXZ"
 CONTINUOUS, DATED = "simulated_continuous_front", "simulated_contract_daily"
@@ -39,9 +41,24 @@ def _expiries(market: Market, months: tuple[int, ...]) -> Array:
     return chosen
 
 
+def _squeezes(seed: int, root: str) -> Array:
+    """Added convenience yield while metal is hard to find, percent by session: exactly zero outside the episodes."""
+    largest = SQUEEZE_PERCENT.get(root, 0.0)
+    draws = stream(seed, f"squeeze {root}")
+    gaps = draws.exponential(SQUEEZE_EVERY, size=HORIZON // 16)
+    lengths, heights = 10.0 + 30.0 * draws.random(HORIZON // 16), largest * (0.5 + 0.5 * draws.random(HORIZON // 16))
+    begins = np.cumsum(40.0 + gaps)  # longer than an episode: they never meet
+    session = np.arange(HORIZON)
+    latest = np.searchsorted(begins, session, side="right") - 1
+    age = np.where(latest >= 0, session - begins[latest], np.inf)
+    wave = np.sin(np.pi * np.minimum(age / lengths[latest], 1.0))
+    return np.where(age < lengths[latest], heights[latest] * wave, 0.0)
+
+
 def carry_percent(market: Market, root: str) -> Array:
-    """Annual carry of a root by session shown: financing less a slowly moving convenience yield."""
+    """Annual carry of a root by session shown: financing less a convenience yield, slow but for squeezes."""
     convenience = ROOTS[root][4] + autoregress(0.03 * normals(market.seed, f"carry {root}", HORIZON), 0.99)
+    convenience = convenience + _squeezes(market.seed, root)
     carry: Array = policy_rate(market) - market.shown(convenience)
     return carry
 

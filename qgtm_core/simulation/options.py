@@ -1,22 +1,43 @@
-"""Option chains of the simulated market: Black-Scholes prices on a skewed surface around implied volatility."""
+"""Option chains of the simulated market: Black-Scholes prices on a surface with a term structure and a skew.
+
+A chain lists every second Friday up to two months ahead and the monthly expiries up to four months ahead, each with
+strikes from about 6 delta to 8 delta: out-of-the-money options, and both rights around the money.
+"""
 
 from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from qgtm_core import calendar
 from qgtm_core import publication as known
 from qgtm_core.simulation.market import Market, finish
 from qgtm_core.simulation.prices import DECISION, gvz, paths
-from qgtm_core.simulation.randomness import Array
+from qgtm_core.simulation.randomness import HORIZON, Array, autoregress, ewma, normals
 from qgtm_core.simulation.world import SYMBOLS
 
-UNDERLYINGS = {"GLD": 1.0, "SLV": 1.6}  # implied volatility as a multiple of GVZ
-STRIKES = 5  # around the money, one step apart
-STEP = 0.025  # between strikes, as a share of the price
-EXPIRIES = 2  # next monthly expiries at least a week away
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """Habits of an underlying's implied volatility."""
+
+    multiple: float  # of GVZ
+    skew: float  # of the volatility for each standard deviation of log-moneyness above the money
+    strike_step_usd: float
+
+
+UNDERLYINGS = {"GLD": Surface(1.0, 0.02, 1.0), "SLV": Surface(1.6, 0.045, 0.5)}
+OFFSETS = np.array([-1.6, -1.1, -0.7, -0.35, 0.0, 0.35, 0.7, 1.1, 1.6])  # strikes, in standard deviations
+BOTH_RIGHTS_WITHIN = 0.4  # standard deviations
+SHORTEST_DAYS, FORTNIGHTS_DAYS, LONGEST_DAYS = 7, 62, 125
 RATE = 0.02
-SKEW = 0.15  # added volatility for each unit of log-moneyness below the money
+SMILE = 0.03  # of the volatility for a squared standard deviation
+HOME_DAYS = 30.0  # the maturity of GVZ
+TERM_DAYS = 90.0  # over which the distance from the habit fades
+TERM_PULL = 0.7
 
 
 def black_scholes(
@@ -43,52 +64,83 @@ def black_scholes(
 
 
 def option_chain(market: Market) -> pl.DataFrame:
-    """One small chain a session and underlying, quoted 20 minutes before the decision."""
+    """One chain a session and underlying, quoted 15 minutes before the decision, so just known at it."""
     return finish("option_chain", pl.concat([_chain(market, symbol) for symbol in UNDERLYINGS]))
 
 
-def _chain(market: Market, symbol: str) -> pl.DataFrame:
-    price = np.round(paths(market)[:, SYMBOLS.index(symbol), DECISION - 1], 2)
-    at_money = market.shown(gvz(market)) / 100.0 * UNDERLYINGS[symbol]
-    grid = (
-        market.sessions.with_columns(underlying_price=pl.Series(price), at_money=pl.Series(at_money))
-        .join(pl.DataFrame({"offset": np.arange(STRIKES) - STRIKES // 2}), how="cross")
-        .join(pl.DataFrame({"nth": np.arange(EXPIRIES)}), how="cross")
-        .join(pl.DataFrame({"right": ["C", "P"]}), how="cross")
+def _expiries(market: Market) -> pl.DataFrame:
+    """Listed expiries of every session: `session, expiry, days`."""
+    until = market.last + dt.timedelta(days=LONGEST_DAYS + 7)
+    friday = market.origin + dt.timedelta(days=(4 - market.origin.weekday()) % 7)
+    fridays = pl.DataFrame({"expiry": pl.date_range(friday, until, "1w", eager=True)}).with_columns(
+        monthly=pl.col("expiry").dt.day().is_between(15, 21),
+        fortnight=(pl.col("expiry").dt.epoch("d") // 7) % 2 == 0,
     )
-    third_friday = _third_friday(pl.col("session").dt.offset_by("7d"), pl.col("nth"))
-    unit = 1.0 if symbol == "GLD" else 0.5
-    strike = ((pl.col("underlying_price") * (1.0 + STEP * pl.col("offset")) / unit).round(0) * unit).alias("strike")
-    grid = grid.with_columns(expiry=third_friday, strike=strike).unique(
-        ["session", "expiry", "strike", "right"], maintain_order=True
+    open_days = calendar.schedule().select(traded="session")
+    fridays = fridays.join_asof(open_days, left_on="expiry", right_on="traded", strategy="backward")
+    # Join each session with the Fridays of its window only, by the number of weeks ahead
+    ahead = pl.DataFrame({"weeks": np.arange(LONGEST_DAYS // 7 + 1)})
+    grid = market.sessions.select("session").join(ahead, how="cross", maintain_order="left_right")
+    next_friday = pl.col("session") + pl.duration(days=(5 - pl.col("session").dt.weekday().cast(pl.Int64)) % 7)
+    dated = grid.with_columns(expiry=next_friday + pl.duration(days=7 * pl.col("weeks")))
+    dated = dated.join(fridays, on="expiry", how="left", maintain_order="left").with_columns(expiry="traded")
+    days = (pl.col("expiry") - pl.col("session")).dt.total_days()
+    listed = pl.col("monthly") | (pl.col("fortnight") & (days <= FORTNIGHTS_DAYS))
+    return dated.filter(days.is_between(SHORTEST_DAYS, LONGEST_DAYS), listed).select("session", "expiry", days=days)
+
+
+def _state(market: Market, symbol: str) -> pl.DataFrame:
+    """What a chain hangs on, by session: `underlying_price, near, habit, skew`."""
+    surface = UNDERLYINGS[symbol]
+    draws = normals(market.seed, f"options {symbol}", HORIZON, 3)
+    index = np.log(gvz(market) / 100.0 * surface.multiple)
+    near = index + autoregress(0.012 * draws[:, 0], 0.9)
+    habit = ewma(index, 250.0) + 0.02 + autoregress(0.008 * draws[:, 1], 0.97)
+    skew = surface.skew + autoregress(0.008 * draws[:, 2], 0.96)
+    knots = paths(market)[:, SYMBOLS.index(symbol), DECISION - 1 : DECISION + 1]
+    return market.sessions.select("session", "decided_at").with_columns(
+        underlying_price=pl.Series(np.round(knots.mean(axis=1), 2)),  # half-way between 15:00 and 15:30
+        near=pl.Series(market.shown(near)),
+        habit=pl.Series(market.shown(habit)),
+        skew=pl.Series(market.shown(skew)),
+    )
+
+
+def _chain(market: Market, symbol: str) -> pl.DataFrame:
+    fade = 1.0 - (-(pl.col("days") - HOME_DAYS) / TERM_DAYS).exp()
+    at_money = (pl.col("near") + TERM_PULL * fade * (pl.col("habit") - pl.col("near"))).exp()
+    sides = [
+        {"offset": offset, "right": right}
+        for offset in OFFSETS.tolist()
+        for right in ("C", "P")
+        if abs(offset) <= BOTH_RIGHTS_WITHIN or (offset > 0) == (right == "C")
+    ]
+    step = UNDERLYINGS[symbol].strike_step_usd
+    away = (pl.col("offset") * pl.col("at_money") * (pl.col("days") / 365.0).sqrt()).exp()
+    grid = (
+        _expiries(market)
+        .join(_state(market, symbol), on="session", how="left", maintain_order="left")
+        .with_columns(at_money=at_money)
+        .join(pl.DataFrame(sides), how="cross", maintain_order="left_right")
+        .with_columns(strike=(pl.col("underlying_price") * away / step).round(0) * step)
+        .unique(["session", "expiry", "strike", "right"], keep="first", maintain_order=True)
     )
     return _quoted(grid, symbol)
 
 
-def _third_friday(earliest: pl.Expr, nth: pl.Expr) -> pl.Expr:
-    """The n-th (0 = next) monthly expiry on or after a day."""
-    this = _third_friday_of(earliest.dt.month_start())
-    skip = nth + (this < earliest).cast(pl.Int64)
-    return _third_friday_of(earliest.dt.month_start().dt.offset_by(pl.format("{}mo", skip)))
-
-
-def _third_friday_of(month: pl.Expr) -> pl.Expr:
-    first_friday = (5 - month.dt.weekday().cast(pl.Int64)) % 7
-    return month + pl.duration(days=first_friday + 14)
-
-
 def _quoted(grid: pl.DataFrame, symbol: str) -> pl.DataFrame:
-    price, strike = grid["underlying_price"].to_numpy(), grid["strike"].to_numpy()
-    years = (grid["expiry"] - grid["session"]).dt.total_days().to_numpy() / 365.0
-    money = np.log(strike / price)
-    vol = np.round(np.maximum(grid["at_money"].to_numpy() - SKEW * money + 0.5 * money**2, 0.05), 4)
+    price, strike, at_money = (grid[name].to_numpy() for name in ("underlying_price", "strike", "at_money"))
+    years = grid["days"].to_numpy() / 365.0
+    away = np.log(strike / price) / (at_money * np.sqrt(years))  # standard deviations
+    shape = 1.0 + grid["skew"].to_numpy() * away + SMILE * away**2
+    vol = np.round(np.maximum(at_money * shape, 0.03), 4)
     call = grid["right"].to_numpy() == "C"
     value, delta, gamma, vega, theta = black_scholes(price, strike, years, vol, call)
-    half = np.maximum(0.01, 0.01 * value)
+    half = np.maximum(0.005, 0.012 * value)
     expiry = pl.col("expiry").dt.strftime("%y%m%d")
     thousandths = (pl.col("strike") * 1000).cast(pl.Int64).cast(pl.String).str.zfill(8)
-    quoted_at = pl.col("decided_at") - pl.duration(minutes=20)
-    size = np.round(2_000.0 * np.exp(-20.0 * np.abs(money)))
+    quoted_at = pl.col("decided_at") - known.OPTION_DELAY
+    size = np.round(2_000.0 * np.exp(-(away**2)))
     return grid.with_columns(
         underlying=pl.lit(symbol),
         contract=pl.concat_str(pl.lit(symbol), expiry, "right", thousandths),
@@ -103,4 +155,4 @@ def _quoted(grid: pl.DataFrame, symbol: str) -> pl.DataFrame:
         volume=pl.Series(np.round(size / 8.0)).cast(pl.Int64),
         event_at=quoted_at,
         available_at=known.option_quote(quoted_at),
-    ).drop("session", "open_at", "close_at", "decided_at", "early_close", "offset", "nth", "at_money")
+    ).drop("session", "decided_at", "days", "near", "habit", "skew", "at_money", "offset")

@@ -26,7 +26,6 @@ VOLUME_SHARES: dict[str, float] = {
     "UGL": 2e5, "AGQ": 9e5, "SPY": 8e7, "UUP": 1.6e6, "TIP": 2.5e6, "TLT": 2e7, "IEF": 7e6, "CPER": 1.5e5, "USO": 4e6,
     "PHYS": 1.2e6, "PSLV": 9e5, "XLI": 1.1e7,
 }  # fmt: skip
-INTRADAY = ("GLD", "SPY", "TLT", "SLV", "GDX")
 START_SPOT_USD = {"GOLD": 1220.0, "SILVER": 20.0, "PLATINUM": 1390.0, "PALLADIUM": 720.0}
 
 # Points of a session's path, as shares of a regular session: 09:30, 10:00 ... 15:00, the decision (15:30), the close
@@ -56,7 +55,7 @@ def paths(market: Market) -> Array:
     before = np.vstack([closes[:1], closes[:-1]])
     session_return = closes - before
     draws = instrument_normals(market.seed, "paths", len(KNOTS))[: market.count]
-    vol = _session_vol(market)
+    vol = session_vol(market)
     opens = before + OVERNIGHT_SHARE * session_return + 0.35 * vol * draws[:, :, 0]
     walk = np.cumsum(draws[:, :, 1:] * np.sqrt(np.diff(KNOTS)), axis=2)
     walk = np.concatenate([np.zeros((*walk.shape[:2], 1)), walk], axis=2)
@@ -68,7 +67,7 @@ def paths(market: Market) -> Array:
 
 
 @lru_cache(maxsize=4)
-def _session_vol(market: Market) -> Array:
+def session_vol(market: Market) -> Array:
     """Typical size of a session's return by session and symbol, from the past 20 and a floor."""
     steps = np.column_stack([market.world.returns[symbol] for symbol in SYMBOLS]) ** 2
     keep = 0.95
@@ -77,22 +76,23 @@ def _session_vol(market: Market) -> Array:
     return market.shown(vol)
 
 
-def _extremes(market: Market) -> tuple[Array, Array]:
+@lru_cache(maxsize=4)
+def extremes(market: Market) -> tuple[Array, Array]:
     """High and low a session and symbol, outside every knot."""
     knots = paths(market)
     reach = np.abs(instrument_normals(market.seed, "extremes", 2)[: market.count])
-    beyond = 0.12 * _session_vol(market)
+    beyond = 0.12 * session_vol(market)
     high = np.round(knots.max(axis=2) * (1.0 + beyond * reach[:, :, 0]), 4)
     low = np.round(knots.min(axis=2) * (1.0 - beyond * reach[:, :, 1]), 4)
     return high, low
 
 
 @lru_cache(maxsize=4)
-def _volumes(market: Market) -> Array:
+def volumes(market: Market) -> Array:
     """Shares a session and symbol: persistent, larger on large moves."""
     noise = autoregress(0.18 * instrument_normals(market.seed, "volume"), 0.75)
     steps = np.column_stack([market.world.returns[symbol] for symbol in SYMBOLS])
-    surprise = np.abs(market.shown(steps)) / _session_vol(market)
+    surprise = np.abs(market.shown(steps)) / session_vol(market)
     typical = np.array([VOLUME_SHARES[symbol] for symbol in SYMBOLS])
     volume: Array = np.round(typical * np.exp(market.shown(noise) + 0.25 * np.minimum(surprise, 4.0) - 0.2))
     return volume
@@ -113,10 +113,10 @@ def _long(market: Market, columns: dict[str, Array]) -> pl.DataFrame:
 def bars_daily(market: Market) -> pl.DataFrame:
     """Daily bars of the universe, the VIX (closes) and bitcoin. No dividends or splits, so adj_close = close."""
     knots = paths(market)
-    high, low = _extremes(market)
+    high, low = extremes(market)
     frame = _long(
         market,
-        {"open": knots[:, :, 0], "high": high, "low": low, "close": knots[:, :, -1], "volume": _volumes(market)},
+        {"open": knots[:, :, 0], "high": high, "low": low, "close": knots[:, :, -1], "volume": volumes(market)},
     ).select(
         "symbol",
         pl.col("open", "high", "low", "close"),
@@ -175,51 +175,6 @@ def _bitcoin_bars(market: Market) -> pl.DataFrame:
             "flags": [""] * len(days),
         }
     )
-
-
-HOURS = (0.30, 0.13, 0.11, 0.10, 0.12, 0.24)  # share of the hourly volume by bar, 10:00 to 15:00
-
-
-def bars_intraday(market: Market) -> pl.DataFrame:
-    """60-minute bars from 10:00 to the close (three on early closes), inside the daily bar."""
-    knots = paths(market)
-    high, low = _extremes(market)
-    frames = [
-        _hour_bars(market, knots[:, column, :], high[:, column], low[:, column], symbol)
-        for column, symbol in ((SYMBOLS.index(symbol), symbol) for symbol in INTRADAY)
-    ]
-    frame = pl.concat(frames).with_columns(interval=pl.lit("60m"))
-    known = publication.intraday_bar(pl.col("event_at"), pl.col("interval"))
-    return finish("bars_intraday", frame.with_columns(available_at=known))
-
-
-def _hour_bars(market: Market, knots: Array, high: Array, low: Array, symbol: str) -> pl.DataFrame:
-    """Bars of one symbol; knots (sessions, points)."""
-    early = market.sessions["early_close"].to_numpy()
-    volume = _volumes(market)[:, SYMBOLS.index(symbol)]
-    bars = []
-    for hour, share in enumerate(HOURS):
-        last_full, last_early = hour == len(HOURS) - 1, hour == 2
-        start, stop = knots[:, hour + 1], knots[:, min(hour + 2, 6)]
-        middle, close = knots[:, DECISION], knots[:, -1]
-        ends = np.where(early & last_early | ~early & last_full, close, stop)
-        through = np.where(early & last_early | ~early & last_full, middle, start)
-        day = pl.col("event_date")
-        bars.append(
-            market.daily()
-            .with_columns(
-                symbol=pl.lit(symbol),
-                event_at=publication.at(day, 10 + hour),
-                open=pl.Series(start),
-                close=pl.Series(ends),
-                high=pl.Series(np.minimum(np.maximum.reduce([start, ends, through]) * 1.0002, high).round(4)),
-                low=pl.Series(np.maximum(np.minimum.reduce([start, ends, through]) * 0.9998, low).round(4)),
-                volume=pl.Series(np.round(volume * 0.85 * share)),
-                vwap=pl.Series(((start + ends + 2.0 * through) / 4.0).round(4)),
-            )
-            .filter(pl.Series(~early | (hour <= 2)))
-        )
-    return pl.concat(bars).drop("event_date")
 
 
 def decision_quotes(market: Market) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import polars as pl
 
 from qgtm_core import festivals
-from qgtm_core.simulation import curve, events, meetings, options, physical, positioning, prices, rates
+from qgtm_core.simulation import curve, events, intraday, meetings, options, physical, positioning, prices, rates
 from qgtm_core.simulation.market import Market, finish
 
 
@@ -19,7 +19,7 @@ def _festivals(_market: Market) -> pl.DataFrame:
 # `licensed_fix` needs a licence and has no builder
 BUILDERS: dict[str, Callable[[Market], pl.DataFrame]] = {
     "bars_daily": prices.bars_daily,
-    "bars_intraday": prices.bars_intraday,
+    "bars_intraday": intraday.bars_intraday,
     "decision_quotes": prices.decision_quotes,
     "macro": rates.macro,
     "macro_vintages": rates.macro_vintages,

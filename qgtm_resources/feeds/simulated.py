@@ -10,6 +10,7 @@ import polars as pl
 from qgtm_core import calendar
 from qgtm_core.errors import ConfigError
 from qgtm_core.schemas.raw import RAW_TABLES
+from qgtm_core.simulation.intraday import hour_bars, short_bars_known
 from qgtm_core.simulation.market import Market, origin_for
 from qgtm_core.simulation.prices import late_prices
 from qgtm_core.simulation.tables import BUILDERS
@@ -17,6 +18,7 @@ from qgtm_core.types import FeedMode
 from qgtm_core.universe import INSTRUMENTS
 from qgtm_resources.feeds import row_checks, venue_prices
 
+_LARGE = "bars_intraday"  # short bars are made by range, never held whole
 CONSTANT = frozenset({"seasonal_calendar", "fund_terms"})
 DEFAULT_LAST_SESSION = dt.date(2024, 6, 28)
 
@@ -40,6 +42,7 @@ class SimulatedFeed:
         self._first = first
         self._market = Market(seed, origin_for(first), last)
         self._tables: dict[str, pl.DataFrame] = {}
+        self._hours: pl.DataFrame | None = None
         self._venue: pl.DataFrame | None = None
 
     def last_session(self) -> dt.date:
@@ -48,6 +51,8 @@ class SimulatedFeed:
 
     def rows(self, table: str, first: dt.date, last: dt.date) -> pl.DataFrame:
         """Rows of `raw/<table>` that became known in sessions first..last."""
+        if table == _LARGE:
+            return self._intraday(first, last)
         return self._table(table).filter(pl.col("session").is_between(first, last))
 
     def rejected(self, table: str) -> pl.DataFrame:
@@ -76,11 +81,22 @@ class SimulatedFeed:
         """Rows known from the first session on; constant tables keep what was known before, as history does."""
         return rows if name in CONSTANT else rows.filter(pl.col("session") >= self._first)
 
+    def _intraday(self, first: dt.date, last: dt.date) -> pl.DataFrame:
+        """Hourly bars are held; shorter ones are made for the sessions asked for, the same whatever the span."""
+        if self._hours is None:
+            self._hours = hour_bars(self._market)
+        since = max(first, self._first)
+        if since > min(last, self._market.last):
+            return RAW_TABLES[_LARGE].empty()
+        hours = self._hours.filter(pl.col("session").is_between(since, last))
+        rows = pl.concat([hours, short_bars_known(self._market, since, last)])
+        return rows.sort("session", *RAW_TABLES[_LARGE].unique)
+
     def _venue_frame(self) -> pl.DataFrame:
         """Venue prices: `mid` lies soon after the decision, `vwap` between decision and close."""
         if self._venue is None:
             bars = self._table("bars_daily").filter(pl.col("symbol").is_in(list(INSTRUMENTS)))
-            frame = venue_prices.market_frame(bars, self._table("bars_intraday"))
+            frame = venue_prices.market_frame(bars, RAW_TABLES[_LARGE].empty())  # the simulation knows its own vwap
             self._venue = (
                 frame.join(late_prices(self._market), on=["session", "symbol"], how="left")
                 .with_columns(mid=pl.col("late_mid"), vwap=pl.col("late_vwap"))
