@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import typer
 
 from qgtm_core.errors import QgtmError
-from qgtm_jobs import cli_books, cli_system, cli_work
+from qgtm_jobs import cli_books, cli_strategies, cli_system, cli_work
 from qgtm_jobs.cli_support import EXIT_INTERRUPTED, exit_code_of, stop_on_sigterm
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 cli_work.register(app)
+cli_strategies.register(app)
 cli_books.register(app)
 cli_system.register(app)
 

@@ -1,4 +1,4 @@
-"""Commands that do the platform's work: run, ingest, backfill, backtest, flatten, strategies.
+"""Commands that do the platform's work: run, ingest, backfill, backtest, flatten.
 
 Thin: options in, one call of `qgtm_jobs.operations`, its report out. A report has `ok` (bool), `document()` (what
 --json prints) and `shown()` (Rich tables and lines for people).
@@ -57,7 +57,7 @@ class Report(Protocol):
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (run, ingest, backfill, backtest, flatten, strategies):
+    for command in (run, ingest, backfill, backtest, flatten):
         app.command()(command)
 
 
@@ -144,40 +144,6 @@ def flatten(
 
     settings = settings_from(home, feed, archive, as_of, book)
     _perform(lambda progress: operations.flatten(settings, reason, by, progress), as_json=as_json)
-
-
-def strategies(
-    category: Annotated[str | None, typer.Option("--category", help="Show one category only.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List every strategy: status, cadence, horizon, symbols and the reason it should work."""
-    import polars as pl
-
-    from qgtm_core.strategies.registry import REGISTRY
-    from qgtm_jobs import render
-
-    rows: list[dict[str, Any]] = [
-        {
-            "number": strategy.number,
-            "id": strategy.id,
-            "category": strategy.category,
-            "status": strategy.status.value,
-            "cadence": strategy.cadence.value,
-            "horizon_sessions": strategy.horizon_sessions,
-            "symbols": list(strategy.symbols),
-            "rationale": strategy.rationale,
-            "source": strategy.source,
-        }
-        for strategy in REGISTRY.values()
-        if category in {None, strategy.category}
-    ]
-    if not rows:
-        known = sorted({strategy.category for strategy in REGISTRY.values()})
-        raise ConfigError(f"--category: there is no {category!r}; there are {', '.join(known)}")
-    frame = pl.DataFrame([{**row, "symbols": " ".join(row["symbols"])} for row in rows], infer_schema_length=None).drop(
-        "rationale", "source"
-    )
-    emit({"strategies": rows}, render.table(f"{len(rows)} strategies", frame, limit=len(rows)), as_json=as_json)
 
 
 def _range(first: str | None, last: str | None) -> tuple[dt.date | None, dt.date | None]:

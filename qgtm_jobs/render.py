@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,7 +70,7 @@ def table(
     for row in frame.head(limit).iter_rows(named=True):
         shown.add_row(
             *(
-                chosen[name](value) if name in chosen and value is not None else text_of(value)
+                Text(chosen[name](value) if name in chosen and value is not None else text_of(value))
                 for name, value in row.items()
             )
         )

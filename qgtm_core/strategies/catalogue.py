@@ -49,6 +49,50 @@ def render_markdown(strategies: Iterable[Strategy] | None = None) -> str:
     return "\n".join([_HEAD, *table, "", *(_section(s) for s in listed)])
 
 
+LEVELS = "▁▂▃▄▅▆▇█"
+SILENT = "·"
+
+
+def chart(scores: Iterable[float | None]) -> str:
+    """Scores as one line of blocks, oldest first: the lowest is -1, the highest +1, a dot is no signal."""
+    steps = len(LEVELS) - 1
+    return "".join(SILENT if s is None else LEVELS[round((s + 1.0) / 2.0 * steps)] for s in scores)
+
+
+def describe(strategy: Strategy) -> dict[str, Any]:
+    """Everything the declaration says, as plain values."""
+    return {
+        "number": strategy.number,
+        "id": strategy.id,
+        "category": strategy.category,
+        "sleeve": strategy.sleeve.value,
+        "status": strategy.status.value,
+        "cadence": strategy.cadence.value,
+        "horizon_sessions": strategy.horizon_sessions,
+        "warmup_observations": strategy.warmup,
+        "symbols": list(strategy.symbols),
+        "capacity": strategy.capacity,
+        "exposures": list(strategy.exposures),
+        "rationale": strategy.rationale,
+        "formula": strategy.formula,
+        "params": dict(strategy.params),
+        "params_hash": strategy.params_hash,
+        "inputs": [
+            {
+                "table": f"features/{item.table}",
+                "columns": list(item.columns),
+                "warmup_observations": item.warmup,
+                "staleness": "known dates" if item.coverage else item.staleness,
+                "data": list(item.data),
+            }
+            for item in strategy.inputs
+        ],
+        "consumes": list(strategy.consumes),
+        "differs": dict(strategy.differs),
+        "source": strategy.source,
+    }
+
+
 def _section(strategy: Strategy) -> str:
     lines = [
         f"## {strategy.id}",

@@ -10,6 +10,7 @@ import datetime as dt
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -28,6 +29,26 @@ LOCK_WAIT_S = 20.0
 FILE_FAULTS = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException, duckdb.InternalException)
 # another process has it; this process has it open the other way (a damaged *block* must not read as a *lock*)
 HELD_ELSEWHERE = ("Could not set lock", "different configuration")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A question about one column of a table: the rows in which every column of `where` has one of its values."""
+
+    table: Table
+    column: str
+    where: Mapping[str, Sequence[str]]
+    event: str = "event_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held: rows with a value, and the newest of them by what it is about."""
+
+    rows: int
+    event_at: dt.datetime | dt.date | None
+    available_at: dt.datetime | None
+    value: str | None
 
 
 class Warehouse:
@@ -107,6 +128,15 @@ class Warehouse:
                 frames.append(frame.cast({name: table.dtypes[name] for name in chosen}))
         return frames
 
+    def survey(self, group: str, requests: Sequence[Survey]) -> list[Held]:
+        """How much is held of each column, and how new it is, over one connection; nothing stored = no rows."""
+        nothing = Held(0, None, None, None)
+        if not self.path(group).exists():
+            return [nothing for _ in requests]
+        with self._open(group, read_only=True) as connection:
+            held = set(connection.execute("select table_schema, table_name from information_schema.tables").fetchall())
+            return [_held(connection, r) if (group, r.table.name) in held else nothing for r in requests]
+
     def sessions(self, table: Table) -> pl.DataFrame:
         """`session, rows` of what is stored, oldest first."""
         empty = pl.DataFrame(schema={"session": pl.Date, "rows": pl.Int64})
@@ -176,6 +206,21 @@ def _require_inside(
             row = int(outside.arg_true()[0])
             source = f"{table.group}/{table.name}"
             raise DataError(source, f"{column} {frame[column][row]} is {words}", column=column, row=row)
+
+
+def _held(connection: duckdb.DuckDBPyConnection, asked: Survey) -> Held:
+    parts, values = [f'"{asked.column}" is not null'], list[str]()
+    for column, allowed in asked.where.items():
+        parts.append(f'cast("{column}" as varchar) in ({", ".join("?" for _ in allowed)})')
+        values += allowed
+    newest = f'"{asked.event}", available_at, "{asked.column}"'
+    query = (
+        f"select count(*), max({asked.event}), max_by(available_at, {asked.event}), "
+        f'cast(max_by("{asked.column}", {asked.event}) as varchar) from (select {newest} '
+        f'from "{asked.table.group}"."{asked.table.name}" where {" and ".join(parts)})'
+    )
+    rows, event, available, value = connection.execute(query, values).fetchone() or (0, None, None, None)
+    return Held(rows, event, available, value)
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
