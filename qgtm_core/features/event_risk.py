@@ -14,7 +14,7 @@ from qgtm_core.features.common import HEALTH, PRICE_KEY, STAMPS, one_price, with
 from qgtm_core.features.events import scheduled
 from qgtm_core.features.options import places, points_of, views
 from qgtm_core.features.spec import Feature
-from qgtm_core.maths import surface, windows
+from qgtm_core.maths import surface, trailing
 from qgtm_core.pit import point_in_time
 
 GOLD = "GLD"
@@ -27,7 +27,7 @@ Places = NDArray[np.int64]
 
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
-    """One row a session from the first known date on."""
+    """One row a session from the first on at which dates of every kind are known."""
     dates = scheduled(pit["fomc"], pit["events"]).filter(pl.col("traded_on").is_not_null())
     rows = _distances(dates, sessions)
     moves = pl.concat([_moves(dates, kind, pit["prices"], sessions) for kind in KINDS])
@@ -54,7 +54,11 @@ def _distances(dates: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     covered = pl.DataFrame(reaching).select(
         covered=pl.all_horizontal((pl.col(kind) >= needed).fill_null(value=False) for kind in KINDS)
     )
-    arrived = pl.DataFrame(known_at).select(events_available_at=pl.max_horizontal(KINDS))
+    arrived = pl.DataFrame(known_at).select(
+        events_available_at=pl.when(pl.all_horizontal(pl.col(kind).is_not_null() for kind in KINDS)).then(
+            pl.max_horizontal(KINDS)
+        )
+    )
     rows = pl.concat([sessions.select("session"), pl.DataFrame(columns), covered, arrived], how="horizontal")
     return _nearest(rows).filter(pl.col("events_available_at").is_not_null())
 
@@ -120,7 +124,7 @@ def _implied(options: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 def _read(view: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     snapshots, expiries = points_of(view)
     readers = places(rows["session"])
-    past = windows.Trailing.read(np.zeros(snapshots.height), places(snapshots["session"]), readers, REACH)
+    past = trailing.Trailing.read(np.zeros(snapshots.height), places(snapshots["session"]), readers, REACH)
     seen = rows.with_columns(place=readers, row=past.ends - 1, obs=past.counts.astype(np.int32)).filter(past.counts > 0)
     newest = pl.concat([seen, snapshots.select("event_at", "available_at")[seen["row"]]], how="horizontal")
     far = surface.constant_maturity(expiries, BASE_DAYS, ("atm",), ("atm",)).select("event_at", iv_90="atm")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from qgtm_core import calendar
 from qgtm_core.features.spec import Feature
 from qgtm_core.features.variance_premium import GVZ
-from qgtm_core.maths import surface, windows
+from qgtm_core.maths import surface, trailing
 from qgtm_core.pit import as_of, break_sessions
 from qgtm_core.schemas.pit import PIT_TABLES
 
@@ -85,14 +85,9 @@ def read_symbol(symbol: str, snapshots: pl.DataFrame, sessions: pl.DataFrame) ->
     place, readers = places(snapshots["session"]), places(sessions["session"])
     columns: dict[str, pl.Series] = {}
     for prefix, value, names in _SERIES:
-        there = (
-            snapshots[value].is_finite().fill_null(value=False)
-            if value
-            else pl.repeat(True, snapshots.height, eager=True)
-        )
+        there = snapshots[value].is_finite().fill_null(value=False)
         usable, known = snapshots.filter(there), place[there.to_numpy()]
-        measured = usable[value].to_numpy() if value else np.zeros(usable.height)
-        past = windows.Trailing.read(measured, known, readers, REACH)
+        past = trailing.Trailing.read(usable[value].to_numpy(), known, readers, REACH)
         columns |= _newest(usable, past, prefix, names) | _history(past, value)
     rows = pl.DataFrame([s.alias(name) for name, s in columns.items()])
     rows = rows.with_columns(pl.col(c).fill_nan(None) for c, d in rows.schema.items() if d.is_float())
@@ -102,7 +97,7 @@ def read_symbol(symbol: str, snapshots: pl.DataFrame, sessions: pl.DataFrame) ->
 
 # prefix of the health columns, the measure that makes a snapshot usable, the columns read off the newest of them
 _SERIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("chain_", "", ("underlying_price", "days_30_45", "quotes_30_45", "days_60", "quotes_60")),
+    ("chain_", "expiries", ("underlying_price", "expiries", "days_30_45", "quotes_30_45", "days_60", "quotes_60")),
     ("iv_30_", "iv_30", ("iv_30",)),
     ("skew_", "skew", ("rr_30", "bf_30", "skew", "skew_quotes")),
     ("iv_90_", "iv_90", ("iv_90",)),
@@ -123,7 +118,9 @@ def _surface(snapshots: pl.DataFrame, expiries: pl.DataFrame) -> pl.DataFrame:
         bf_30=(call + put) * 0.5 - atm,
         skew=(call - put) / atm,
     )
+    priced = expiries.filter(pl.col("atm").is_finite()).group_by(surface.CHAIN).agg(expiries=pl.len().cast(pl.Float64))
     frames = (
+        priced,
         month.rename({"atm": "iv_30"}),
         wings,
         far.rename({"atm": "iv_90"}),
@@ -170,7 +167,7 @@ def places(days: pl.Series) -> NDArray[np.int64]:
     return calendar.schedule()["session"].search_sorted(days, side="left").to_numpy().astype(np.int64)
 
 
-def _newest(usable: pl.DataFrame, past: windows.Trailing, prefix: str, names: tuple[str, ...]) -> dict[str, pl.Series]:
+def _newest(usable: pl.DataFrame, past: trailing.Trailing, prefix: str, names: tuple[str, ...]) -> dict[str, pl.Series]:
     """Health and plain columns of the newest usable snapshot of each reader."""
     seen = past.counts > 0
     row = pl.Series(np.where(seen, past.ends - 1, 0)).set(pl.Series(~seen), None)
@@ -184,15 +181,15 @@ def _newest(usable: pl.DataFrame, past: windows.Trailing, prefix: str, names: tu
     return {f"{prefix}obs": obs, **stamps, **{name: read[name] for name in names}}
 
 
-def _history(past: windows.Trailing, value: str) -> dict[str, pl.Series]:
+def _history(past: trailing.Trailing, value: str) -> dict[str, pl.Series]:
     """Where the newest value stands among those before it."""
     if value == "iv_30":
-        return {"iv_30_rank_252": pl.Series(windows.range_rank(past.last(YEAR)))}
+        return {"iv_30_rank_252": pl.Series(trailing.range_rank(past.last(YEAR)))}
     if value == "skew":
-        changes = windows.change_z(past.last(HALF_YEAR + CHANGE), CHANGE)
-        return {"skew_zchg_10": pl.Series(changes), "skew_z_126": pl.Series(windows.zscore(past.last(HALF_YEAR)))}
+        changes = trailing.change_z(past.last(HALF_YEAR + CHANGE), CHANGE)
+        return {"skew_zchg_10": pl.Series(changes), "skew_z_126": pl.Series(trailing.zscore(past.last(HALF_YEAR)))}
     if value == "slope_90":
-        return {"slope_z_126": pl.Series(windows.zscore(past.last(HALF_YEAR)))}
+        return {"slope_z_126": pl.Series(trailing.zscore(past.last(HALF_YEAR)))}
     return {}
 
 

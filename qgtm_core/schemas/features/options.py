@@ -15,7 +15,8 @@ TABLES: tuple[Table, ...] = (
         ("session", "symbol"),
         {
             **health("chain_"),
-            "underlying_price": measure("USD", "of the newest snapshot"),
+            "underlying_price": measure("USD", "of the newest snapshot with a usable expiry"),
+            "expiries": measure("expiries", "at most 150 days away with a usable quote of both rights at the money"),
             "days_30_45": Column(pl.Int32, _DAYS, note="of the usable expiry nearest the middle of 30-45; null = none"),
             "quotes_30_45": measure("share", "of that expiry's quotes that pass the filter", low=0.0, high=1.0),
             "days_60": Column(pl.Int32, _DAYS, note="of the usable expiry nearest 60, within 45-75; null = none"),
