@@ -21,20 +21,26 @@ def stacked(parts: Mapping[str, pl.DataFrame], value: str = "value") -> pl.DataF
     return pl.concat([frame.select(pl.lit(name).alias("part"), *columns) for name, frame in parts.items()])
 
 
-def same_day(view: pl.DataFrame, parts: Sequence[str], by: Sequence[str] = ()) -> pl.DataFrame:
-    """Days, for each group of `by`, on which every part has a finite, positive value.
-
-    Returns `<by...>, event_date`, the latest stamps and one column a part, in the order of `by` and day.
-    """
+def apart(view: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The finite, positive values of each part of a stack, by day; a part without any is left out."""
     value = pl.col("value")
-    usable = view.filter(value.is_finite() & (value > 0)).sort(*by, *STACK_KEY)
-    joined = _one(usable, parts[0], by)
+    usable = view.filter(value.is_finite() & (value > 0)).sort("event_date")
+    parts = usable.partition_by("part", as_dict=True, include_key=False)
+    return {str(key[0]): rows.drop("revision").rename({"value": str(key[0])}) for key, rows in parts.items()}
+
+
+def same_day(view: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Days on which every part has a finite, positive value: `event_date`, the latest stamps, one column a part."""
+    parts = apart(view)
+    empty = view.clear().drop("part", "revision")
+    return together([parts.get(name, empty.rename({"value": name})) for name in names])
+
+
+def together(parts: Sequence[pl.DataFrame], by: Sequence[str] = ()) -> pl.DataFrame:
+    """Days, for each group of `by`, that all parts have: `<by...>, event_date`, the latest stamps and all values."""
+    joined = parts[0]
     for part in parts[1:]:
-        both = joined.join(_one(usable, part, by), on=[*by, "event_date"], how="inner", maintain_order="left")
+        both = joined.join(part, on=[*by, "event_date"], how="inner", maintain_order="left")
         later = {name: pl.max_horizontal(name, f"{name}_right") for name in STAMPS}
         joined = both.with_columns(**later).drop(f"{name}_right" for name in STAMPS)
     return joined
-
-
-def _one(view: pl.DataFrame, part: str, by: Sequence[str]) -> pl.DataFrame:
-    return view.filter(pl.col("part") == part).select(*by, "event_date", *STAMPS, pl.col("value").alias(part))

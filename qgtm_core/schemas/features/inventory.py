@@ -21,7 +21,7 @@ TABLES: tuple[Table, ...] = (
             **health("coverage_"),
             "coverage": measure("share", "registered metal over the metal of all open contracts", low=0.0),
             "coverage_z_252": measure("sd", "M2 of ln coverage over 252 days"),
-            "coverage_weekly": Column(
+            "weekly_interest": Column(
                 pl.Boolean, note="open interest is the weekly CFTC one; false = the exchange's of the same day"
             ),
             "lease_z_252": measure("sd", "silver: M2 over 252 days of the lease rate implied by the curve; else null"),

@@ -29,7 +29,7 @@ def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
     tightness -= shrinkage * pl.col(f"registered_flow_{params['k']}_z_{params['win']}")
     return panel.select(
         score=pl.when(tightness >= params["x_min"]).then(lin(tightness, params["full"])).otherwise(0.0),
-        quality=pl.when(pl.col("coverage_weekly")).then(params["q_weekly"]).otherwise(1.0),
+        quality=pl.when(pl.col("weekly_interest")).then(params["q_weekly"]).otherwise(1.0),
     )
 
 
@@ -54,7 +54,7 @@ STRATEGY = Strategy(
         ),
         Input(
             "inventory",
-            ("coverage_z_252", "coverage_weekly"),
+            ("coverage_z_252", "weekly_interest"),
             name="coverage",
             warmup=252,
             # of the two figures of open interest either will do

@@ -33,7 +33,7 @@ def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
     quality = pl.when(lease.is_null()).then(params["q_no_lease"]).otherwise(1.0)
     return panel.select(
         score=pl.when(tightness >= params["x_min"]).then(lin(tightness, params["full"])).otherwise(0.0),
-        quality=pl.when(pl.col("coverage_weekly")).then(params["q_weekly"]).otherwise(quality),
+        quality=pl.when(pl.col("weekly_interest")).then(params["q_weekly"]).otherwise(quality),
     )
 
 
@@ -59,7 +59,7 @@ STRATEGY = Strategy(
         ),
         Input(
             "inventory",
-            ("coverage_z_252", "coverage_weekly"),
+            ("coverage_z_252", "weekly_interest"),
             name="coverage",
             warmup=252,
             # of the two figures of open interest either will do

@@ -125,7 +125,7 @@ def test_sge_premium_follows_the_smoothed_premium() -> None:
 
 @pytest.mark.parametrize(("zc", "zd", "score"), [(1.8, 1.2, 0.6240), (0.9, 0.9, 0.0), (-3.0, -3.0, 0.0)])
 def test_gold_squeeze_is_long_beyond_its_threshold_and_else_flat(zc: float, zd: float, score: float) -> None:
-    out = opinions("gold_comex_squeeze", coverage_z_252=[-zc], registered_flow_20_z_252=[-zd], coverage_weekly=[False])
+    out = opinions("gold_comex_squeeze", coverage_z_252=[-zc], registered_flow_20_z_252=[-zd], weekly_interest=[False])
     assert out["score"][0] == near(score)
 
 
@@ -136,7 +136,7 @@ def test_gold_squeeze_is_long_beyond_its_threshold_and_else_flat(zc: float, zd: 
     ("silver_comex_squeeze", True, 0.6),
 ])  # fmt: skip
 def test_a_squeeze_is_less_sure_with_the_weekly_open_interest(strategy_id: str, weekly: bool, quality: float) -> None:
-    columns = {"coverage_z_252": [-2.0], "registered_flow_20_z_252": [-2.0], "coverage_weekly": [weekly]}
+    columns = {"coverage_z_252": [-2.0], "registered_flow_20_z_252": [-2.0], "weekly_interest": [weekly]}
     lease = {"lease_z_252": [1.0]} if strategy_id == "silver_comex_squeeze" else {}
     assert opinions(strategy_id, **columns, **lease)["quality"][0] == quality
 
@@ -149,7 +149,7 @@ def test_silver_squeeze_reads_the_lease_rate_where_there_is_a_curve(
         "silver_comex_squeeze",
         coverage_z_252=[-2.0],
         registered_flow_20_z_252=[-1.0],
-        coverage_weekly=[False],
+        weekly_interest=[False],
         lease_z_252=[zb],
     )
     assert out["score"][0] == near(score)
@@ -157,7 +157,7 @@ def test_silver_squeeze_reads_the_lease_rate_where_there_is_a_curve(
 
 
 def test_silver_squeeze_needs_more_than_gold() -> None:
-    columns = {"coverage_z_252": [-1.1], "registered_flow_20_z_252": [-1.1], "coverage_weekly": [False]}
+    columns = {"coverage_z_252": [-1.1], "registered_flow_20_z_252": [-1.1], "weekly_interest": [False]}
     assert opinions("gold_comex_squeeze", **columns)["score"][0] == near(0.44)
     assert opinions("silver_comex_squeeze", **columns, lease_z_252=[1.1])["score"][0] == 0.0
 
