@@ -46,7 +46,15 @@ STRATEGY = Strategy(
     horizon_sessions=40,
     symbols=("GLD", "SLV"),
     legs=(Leg("GLD", pair="GLD/SLV", side="y"), Leg("SLV", pair="GLD/SLV", side="x")),
-    inputs=(Input("pairs", ("ratio_z_252", "ratio_half_life_252"), warmup=252, optional=("ratio_half_life_252",)),),
+    inputs=(
+        Input(
+            "pairs",
+            ("ratio_z_252", "ratio_half_life_252"),
+            warmup=252,
+            optional=("ratio_half_life_252",),
+            data=("prices[symbol=GLD].adj_close", "prices[symbol=SLV].adj_close"),
+        ),
+    ),
     params=PARAMS,
     rule=rule,
     rule_lookback=PARAMS["state_sessions"] - 1,
@@ -54,4 +62,12 @@ STRATEGY = Strategy(
     exposures=("SILVER_REL±",),
     source="Lucey & Tully 2006; Wahab, Cohn & Lashgari 1994",
     rationale="Extremes of the gold/silver ratio revert.",
+    formula="z = Z_252(ln GLD/SLV), s = hyst(z; 2, 0.5, 4) * min(1, |z|/3); GLD = s, SLV = -s; GATE unless the "
+    "half-life of the ratio is in [5, 90]",
+    differs={
+        "gold_silver_ratio_intraday": "daily bars, a year's window, positions held overnight",
+        "kalman_pairs": "the plain ratio with entry and exit; no adaptive hedge ratio",
+        "pairs_mr": "one fixed pair across metals; no monthly formation",
+        "silver_ratio_spread": "a trade of the ratio in shares, not an option structure",
+    },
 )

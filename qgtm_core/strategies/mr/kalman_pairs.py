@@ -47,11 +47,20 @@ STRATEGY = Strategy(
     horizon_sessions=10,
     symbols=("GLD", "SLV", "GDX", "SIL", "PPLT", "PALL"),
     legs=tuple(Leg(symbol, pair=f"{y}/{x}", side=side) for y, x in PAIRS for symbol, side in ((y, "y"), (x, "x"))),
-    inputs=(Input("pairs", _COLUMNS, warmup=252),),
+    inputs=(Input("pairs", _COLUMNS, warmup=252, data=("prices[symbol={symbol}].adj_close",)),),
     params=PARAMS,
     rule=rule,
     capacity="High",
     exposures=("SILVER_REL±", "MINERS_REL±"),
     source="Elliott, van der Hoek & Malcolm 2005; Chan 2013",
     rationale="A hedge ratio that adapts keeps the spread stationary enough to revert.",
+    formula="ln y = b*ln x + a with [b, a] a random walk (Kalman); z = e/sqrt(Q); s = -lin(z, 2) if |z| >= 1 else 0; "
+    "y = s/max(1, |b|), x = -b*s/max(1, |b|), mean over a symbol's pairs",
+    differs={
+        "pairs_mr": "an adaptive hedge ratio updated with every bar; no formation and no entry or exit",
+        "gold_silver_ratio": "the surprise of the day against a moving relation, not the level of the ratio",
+        "gold_silver_ratio_intraday": "daily bars and an adaptive hedge ratio",
+        "miners_vs_metal": "an adaptive slope instead of a year's regression, and no gate",
+        "silver_ratio_spread": "shares, not an option structure",
+    },
 )
