@@ -14,6 +14,7 @@ from qgtm_core import calendar
 
 _SUFFIX_BYTES = 5  # 40 bits of the digest make whole base32 letters
 _SUFFIX_LETTERS = 4
+INTRADAY_PREFIX = "int-"
 
 
 def correlation_id(session: dt.date, symbol: str) -> str:
@@ -35,5 +36,21 @@ def _prefix(session: dt.date) -> str:
 
 @lru_cache(maxsize=1 << 17)
 def _suffix(session: dt.date, symbol: str) -> str:
-    digest = hashlib.sha256(f"{session}|{symbol}".encode()).digest()
+    return _letters(f"{session}|{symbol}")
+
+
+def _letters(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
     return base64.b32encode(digest[:_SUFFIX_BYTES]).decode()[:_SUFFIX_LETTERS].lower()
+
+
+def tick_correlation_id(decided_at: dt.datetime, symbol: str) -> str:
+    """Return `int-YYYYMMDD-HHMMSS-xxxx`: the id of an intraday opinion, by its tick in New York and the symbol."""
+    local = decided_at.astimezone(calendar.NEW_YORK)
+    return f"{INTRADAY_PREFIX}{local:%Y%m%d-%H%M%S}-{_letters(f'{local:%Y%m%d%H%M%S}|{symbol}')}"
+
+
+def tick_correlation_ids(ticks: Iterable[dt.datetime], symbols: Iterable[str]) -> pl.Series:
+    """Return the ids of aligned ticks and symbols."""
+    ids = [tick_correlation_id(tick, symbol) for tick, symbol in zip(ticks, symbols, strict=True)]
+    return pl.Series("correlation_id", ids, dtype=pl.String)

@@ -1,4 +1,4 @@
-"""Declaration of a `signals/<strategy>` table: one row a session and symbol."""
+"""Declaration of a `signals/<strategy>` table: one row a session and symbol, or a tick and symbol."""
 
 from __future__ import annotations
 
@@ -23,6 +23,21 @@ _COLUMNS = {
 }
 
 
+# Strategies on their own clock within the session: their signals are keyed by the tick as well.
+INTRADAY_IDS = frozenset(
+    {"gold_silver_ratio_intraday", "vwap_reversion_intraday", "gold_gamma_scalp", "mvg_v1", "fix_dislocation"}
+)
+
+
+def intraday_signal_table(strategy_id: str) -> Table:
+    """The declaration of one intraday strategy's signal table: the same columns, one row a tick and symbol."""
+    horizon = Column(pl.Int32, "bars of the strategy", nullable=False)
+    columns = {**_COLUMNS, "horizon_sessions": horizon}
+    return Table("signals", strategy_id, ("session", "decided_at", "symbol"), columns, f"Signals of {strategy_id}")
+
+
 def signal_table(strategy_id: str) -> Table:
     """The declaration of one strategy's signal table."""
+    if strategy_id in INTRADAY_IDS:
+        return intraday_signal_table(strategy_id)
     return Table("signals", strategy_id, ("session", "symbol"), _COLUMNS, f"Signals of {strategy_id}")

@@ -41,6 +41,7 @@ def _modules() -> Iterable[tuple[str, Strategy]]:
 REGISTRY: dict[str, Strategy] = collect(_modules())
 # Those the daily rebalance computes, dead ones (which stay silent) included; research and options run in the shadow.
 DAILY: dict[str, Strategy] = {key: s for key, s in REGISTRY.items() if s.sleeve is Sleeve.DAILY}
+INTRADAY: dict[str, Strategy] = {key: s for key, s in REGISTRY.items() if s.cadence is Cadence.INTRADAY}
 SHADOW: dict[str, Strategy] = {
     key: s
     for key, s in REGISTRY.items()

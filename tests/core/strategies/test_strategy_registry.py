@@ -13,6 +13,7 @@ from qgtm_core import calendar
 from qgtm_core.correlation import correlation_id, correlation_ids
 from qgtm_core.errors import ConfigError
 from qgtm_core.schemas.features import FEATURE_TABLES
+from qgtm_core.schemas.intraday import INTRADAY_FEATURES
 from qgtm_core.strategies.catalogue import render_markdown
 from qgtm_core.strategies.panel import legs_of
 from qgtm_core.strategies.registry import REGISTRY, collect
@@ -100,7 +101,7 @@ def test_declarations_and_parameters_are_those_specified(strategy: Strategy) -> 
 @every_strategy
 def test_every_declared_column_exists_in_its_feature_table(strategy: Strategy) -> None:
     for item in strategy.inputs:
-        columns = FEATURE_TABLES[item.table].columns
+        columns = {**FEATURE_TABLES, **INTRADAY_FEATURES}[item.table].columns
         health = (item.coverage, item.availability) if item.coverage else (f"{item.prefix}obs",)
         assert set(item.columns) | set(item.optional) | set(health) <= set(columns)
         assert item.staleness in STALENESS
