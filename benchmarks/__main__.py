@@ -1,4 +1,4 @@
-"""`python -m benchmarks compute|lookahead|crash|all --archive FOLDER`: exit code 1 when a goal or comparison fails."""
+"""`python -m benchmarks WHAT --archive FOLDER`, WHAT = compute, library, lookahead, crash or all; 1 = one fails."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.tables import Result, show
 
-NAMES = ("compute", "lookahead", "crash")
+NAMES = ("compute", "library", "lookahead", "crash")
 FIRST, LAST = dt.date(2010, 1, 4), dt.date(2024, 6, 28)
 
 
@@ -35,11 +35,11 @@ def measure(name: str, options: argparse.Namespace) -> Result:
         from benchmarks import crash
 
         return crash.run(options.home)
-    from benchmarks import compute, lookahead
+    from benchmarks import compute, library, lookahead
     from benchmarks.history import Span
 
-    benchmark = compute.run if name == "compute" else lookahead.run
-    return benchmark(options.archive, Span(options.first, options.last))
+    benchmarks = {"compute": compute.run, "library": library.run, "lookahead": lookahead.run}
+    return benchmarks[name](options.archive, Span(options.first, options.last))
 
 
 def main(arguments: list[str] | None = None) -> int:
