@@ -290,8 +290,8 @@ def release_schedule(event_at: pl.Expr) -> pl.Expr:
 
 
 def fomc_schedule(day: pl.Expr) -> pl.Expr:
-    """The dates of FOMC meetings: 1 January of their year, 00:00 New York."""
-    return at(day.dt.truncate("1y"), 0)
+    """The dates of FOMC meetings: 1 October of the year before 00:00 New York (a late bound; out by September)."""
+    return at(day.dt.truncate("1y").dt.offset_by("-3mo"), 0)
 
 
 def festival(day: pl.Expr) -> pl.Expr:

@@ -15,14 +15,16 @@ from qgtm_core.simulation.randomness import Array, ewma
 MEETING_MONTHS = (1, 3, 5, 6, 7, 9, 11, 12)
 STEP_PERCENT = 0.25
 LARGEST_MOVE = 2  # steps at one meeting
+ANNOUNCED_MONTH = 10  # the meetings of the next year are known from here on
 AHEAD_DAYS = 150  # schedules reach this far beyond the last session
 _DAY = pl.col("event_date")
 
 
 @lru_cache(maxsize=8)
 def meeting_days(market: Market) -> pl.Series:
-    """Decision days: the third Wednesday of the meeting months, to the year's end and `AHEAD_DAYS` beyond the last."""
-    until = max(market.last + dt.timedelta(days=AHEAD_DAYS), dt.date(market.last.year, 12, 31))
+    """Decision days: the third Wednesday of the meeting months, to the end of the last year that is announced."""
+    announced = market.last.year + (market.last.month >= ANNOUNCED_MONTH)
+    until = max(market.last + dt.timedelta(days=AHEAD_DAYS), dt.date(announced, 12, 31))
     days = pl.DataFrame({"event_date": pl.date_range(market.origin, until, "1d", eager=True)})
     third_wednesday = (_DAY.dt.weekday() == 3) & _DAY.dt.day().is_between(15, 21)
     return days.filter(third_wednesday & _DAY.dt.month().is_in(MEETING_MONTHS))["event_date"]
@@ -57,7 +59,7 @@ def policy_rate(market: Market) -> Array:
 
 
 def fomc_meetings(market: Market) -> pl.DataFrame:
-    """Schedules on 1 January of the year; outcomes at 14:00 New York."""
+    """Schedules on 1 October of the year before; outcomes at 14:00 New York."""
     days = pl.DataFrame({"event_date": meeting_days(market)}).with_columns(
         kind=pl.lit("scheduled"), event_at=known.at(_DAY, 14)
     )

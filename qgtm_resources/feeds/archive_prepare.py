@@ -228,7 +228,7 @@ def event_calendar(frame: Frame) -> Frame:
 
 
 def fomc_meetings(frame: Frame) -> Frame:
-    """Schedule on 1 January (only of scheduled meetings), outcome at the statement of meetings that took place."""
+    """Schedule in the October before (scheduled meetings only), outcome at the statement of those that took place."""
     statement = pl.coalesce("statement_ts", known.at(_DAY, 14))
     unscheduled = pl.col("kind").fill_null("scheduled") != "scheduled"
     schedule = _dated(

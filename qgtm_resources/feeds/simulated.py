@@ -18,14 +18,15 @@ from qgtm_core.types import FeedMode
 from qgtm_core.universe import INSTRUMENTS
 from qgtm_resources.feeds import row_checks, venue_prices
 
+RUN_UP = dt.timedelta(days=183)  # so that rules which look back all the years speak for a while
 _LARGE = "bars_intraday"  # short bars are made by range, never held whole
 CONSTANT = frozenset({"seasonal_calendar", "fund_terms"})
 DEFAULT_LAST_SESSION = dt.date(2024, 6, 28)
 
 
 class SimulatedFeed:
-    """Feed over a simulated market. Rows begin `years` before the last session; an earlier row never changes when the
-    last session moves on. Tables are built on first use and held.
+    """Feed over a simulated market. Rows begin `years` and a run-up before the last session, but not before the
+    market's origin; an earlier row never changes when the last session moves on. Tables are built on first use and held.
     """
 
     mode = FeedMode.SIMULATED
@@ -39,8 +40,8 @@ class SimulatedFeed:
         if years < 1:
             raise ConfigError(f"years must be at least 1, not {years}")
         first = max(calendar.session_on_or_after(_years_before(last, years)), calendar.FIRST_SESSION)
-        self._first = first
         self._market = Market(seed, origin_for(first), last)
+        self._first = max(first - RUN_UP, self._market.origin)
         self._tables: dict[str, pl.DataFrame] = {}
         self._hours: pl.DataFrame | None = None
         self._venue: pl.DataFrame | None = None

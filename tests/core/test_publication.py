@@ -191,8 +191,8 @@ def test_the_monthly_risk_index_comes_on_the_first_monday_of_the_next_month() ->
     assert known_at(publication.gpr_monthly, D(2024, 5, 1)) == ["2024-06-03 12:00"]
 
 
-def test_meetings_are_known_from_new_year_and_releases_ninety_days_ahead() -> None:
-    assert known_at(publication.fomc_schedule, D(2024, 6, 12)) == ["2024-01-01 00:00"]
+def test_meetings_are_known_from_the_october_before_and_releases_ninety_days_ahead() -> None:
+    assert known_at(publication.fomc_schedule, D(2024, 6, 12)) == ["2023-10-01 00:00"]
     release = pl.Series([dt.datetime(2024, 6, 12, 12, 30, tzinfo=dt.UTC)])
     known = pl.select(publication.release_schedule(pl.lit(release))).to_series()[0]
     assert known == dt.datetime(2024, 3, 14, 12, 30, tzinfo=dt.UTC)

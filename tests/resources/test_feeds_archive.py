@@ -190,7 +190,9 @@ def test_a_release_has_a_schedule_without_figures_and_an_outcome(tmp_path: Path)
     ]
 
 
-def test_only_scheduled_meetings_are_known_at_new_year_and_only_past_ones_have_an_outcome(tmp_path: Path) -> None:
+def test_only_scheduled_meetings_are_known_in_the_october_before_and_only_past_ones_have_an_outcome(
+    tmp_path: Path,
+) -> None:
     at = dt.datetime(2024, 6, 12, 18, tzinfo=dt.UTC)
     meetings = pl.DataFrame(
         {
@@ -208,7 +210,7 @@ def test_only_scheduled_meetings_are_known_at_new_year_and_only_past_ones_have_a
         (D(2024, 6, 12), "schedule", None),
         (D(2026, 12, 9), "schedule", None),
     ]
-    assert rows.filter(stage="schedule")["session"].to_list() == [D(2024, 1, 2), D(2026, 1, 2)]
+    assert rows.filter(stage="schedule")["session"].to_list() == [D(2023, 10, 2), D(2025, 10, 1)]
 
 
 def test_warehouse_reports_without_a_date_are_of_the_next_business_day(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from qgtm_core.types import FeedMode
 from qgtm_core.universe import INSTRUMENTS
 from qgtm_resources.feeds.archive import ArchiveFeed
 from qgtm_resources.feeds.factory import open_feed
-from qgtm_resources.feeds.simulated import CONSTANT, DEFAULT_LAST_SESSION, SimulatedFeed
+from qgtm_resources.feeds.simulated import CONSTANT, DEFAULT_LAST_SESSION, RUN_UP, SimulatedFeed
 
 LAST = dt.date(2016, 6, 30)
 FIRST = dt.date(2015, 6, 30)
@@ -52,7 +52,7 @@ def test_a_history_may_begin_on_the_day_before_a_leap_day() -> None:
 def test_every_table_has_rows_from_the_first_session_on_in_its_schema(name: str) -> None:
     rows = RAW_TABLES[name].require_valid(feed().rows(name, *EVER))
     assert not rows.is_empty()
-    assert name in CONSTANT or rows["session"].min() >= FIRST
+    assert name in CONSTANT or rows["session"].min() >= FIRST - RUN_UP
     assert feed().rejected(name).is_empty()
 
 
@@ -65,6 +65,20 @@ def test_fees_that_took_effect_before_the_first_session_are_delivered() -> None:
     rows = feed().rows("fund_terms", *EVER)
     assert set(rows["symbol"]) == {"GLD", "SLV", "UGL", "AGQ"}
     assert rows["session"].max() < FIRST
+
+
+def test_ten_years_hold_ten_of_every_month_for_a_while_before_the_last_session() -> None:
+    bars = SimulatedFeed().rows("bars_daily", *EVER).filter(symbol="GLD")
+    assert bars.height > 2520 + 100
+
+
+def test_intraday_bars_of_a_span_are_those_of_its_sessions() -> None:
+    first, last = dt.date(2016, 6, 27), dt.date(2016, 6, 28)
+    both = feed().rows("bars_intraday", first, last)
+    alone = [feed().rows("bars_intraday", day, day) for day in (first, last)]
+    assert_frame_equal(both, pl.concat(alone))
+    assert set(both["interval"]) == {"1m", "5m", "15m", "30m", "60m"}
+    assert feed().rows("bars_intraday", dt.date(2016, 7, 1), dt.date(2016, 7, 29)).is_empty()
 
 
 def test_an_unknown_table_is_refused_by_name() -> None:

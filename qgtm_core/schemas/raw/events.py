@@ -45,7 +45,7 @@ TABLES: tuple[Table, ...] = (
             "target_rate_upper_pct": Column(F, "percent"),
         },
         "FOMC decision days: the schedule ahead and the outcome at the statement",
-        "schedule on 1 January of the year; outcome at the statement",
+        "schedule on 1 October of the year before; outcome at the statement",
     ),
     raw_table(
         "seasonal_calendar",
