@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qgtm_core import calendar
 from qgtm_core.features.bars import session_bars
-from qgtm_core.features.common import PRICE_KEY, STAMPS, price_series
+from qgtm_core.features.common import PRICE_KEY, STAMPS, with_prefix
 from qgtm_core.features.spec import Feature
 from qgtm_core.pit import point_in_time, segments
 from qgtm_core.schemas.features.events import KINDS
@@ -23,17 +23,16 @@ GOLD = "GLD"
 KEY = ("kind", "event_date")
 AHEAD = dt.timedelta(days=35)  # schedules must reach this far
 LONGEST_GAP_DAYS = {"fomc": 60, "cpi": 50, "nfp": 50}  # between two dates of a kind; more means one is missing
-EVER = 10_000  # occurrences: a window that never ends
+EVER = 100_000  # bars: a window that never ends
 
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first known bar of GLD on; only dates scheduled ahead and known by then count."""
     dates = scheduled(pit["fomc"], pit["events"])
-    rows = price_series(pit["prices"], GOLD, sessions, {}, "gld")
+    of_kind = {kind: dates.filter(pl.col("kind") == kind) for kind in KINDS}
+    rows = _history(of_kind, pit["prices"], sessions)
     for kind in KINDS:
-        of_kind = dates.filter(pl.col("kind") == kind)
-        rows = rows.join(_ahead(of_kind, kind, sessions), on="session", how="left")
-        rows = rows.join(_history(of_kind, kind, pit["prices"], sessions), on="session", how="left")
+        rows = rows.join(_ahead(of_kind[kind], kind, sessions), on="session", how="left", maintain_order="left")
     known = [pl.col(f"_available_{kind}") for kind in KINDS]
     every_kind = pl.all_horizontal(column.is_not_null() for column in known)
     return rows.with_columns(
@@ -111,30 +110,27 @@ def _covered(dates: Days, kind: str, today: Days, newest: Places) -> NDArray[np.
     return covered
 
 
-def _history(dates: pl.DataFrame, kind: str, prices: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    """Number, mean and deviation of gold's returns over the sessions of past events of a kind.
+def _history(of_kind: Mapping[str, pl.DataFrame], prices: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Number, mean and deviation of gold's returns over the sessions of past events, by kind, and gold's health.
 
     The return is that of the one session a position is held: from the close of the session before the event to the
     close of the event's own session.
     """
-    in_time = dates.filter(pl.col("session") <= pl.col("before")).unique("traded_on", keep="first")
-    move = pl.col("return_1s")
+    in_time = {k: d.filter(pl.col("session") <= pl.col("before"))["traded_on"].implode() for k, d in of_kind.items()}
 
-    def occurrences(view: pl.DataFrame) -> pl.DataFrame:
-        bars = session_bars(view, GOLD).filter(move.is_not_null())
-        past = bars.join(in_time.select("traded_on"), left_on="event_date", right_on="traded_on", how="semi")
-        return past.select(
-            *STAMPS,
-            symbol=pl.lit(GOLD),
-            **{
-                f"{kind}_n": pl.int_range(1, pl.len() + 1).cast(pl.Float64),
+    def moves(view: pl.DataFrame) -> pl.DataFrame:
+        columns: dict[str, pl.Expr] = {}
+        for kind, days in in_time.items():
+            move = pl.when(pl.col("event_date").is_in(days)).then("return_1s")
+            columns |= {
+                f"{kind}_n": move.cum_count().cast(pl.Float64),
                 f"{kind}_mean": move.rolling_mean(EVER, min_samples=1),
                 f"{kind}_sd": move.rolling_std(EVER, min_samples=2),
-            },
-        )
+            }
+        return session_bars(view, GOLD).select(*STAMPS, "obs", symbol=pl.lit(GOLD), **columns)
 
     rows = prices.filter(pl.col("symbol") == GOLD)
-    return point_in_time(rows, PRICE_KEY, sessions, occurrences).drop("symbol", "event_at", "available_at")
+    return with_prefix(point_in_time(rows, PRICE_KEY, sessions, moves).drop("symbol"), "gld")
 
 
 FEATURES = (Feature("events", ("prices", "fomc", "events"), compute),)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from qgtm_core.features.common import price_series
+from qgtm_core.features.common import HEALTH, PRICE_KEY, STAMPS, usable_prices, with_prefix
 from qgtm_core.features.spec import Feature
 from qgtm_core.features.trend import daily_sd
 from qgtm_core.maths import statistics as stats
@@ -23,36 +23,46 @@ TERMS = ("expense_ratio", "borrow_rate", "shortable")
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, fund/underlying) from the first known bar of the underlying on."""
-    prices = pit["prices"]
-    log_price = pl.col("price").log()
-    drag = {
-        "base_vol_63": stats.rolling_sd(log_price.diff(), WINDOW) * ANNUAL,
-        "base_trend_t_63": trend.trend_t(log_price, daily_sd(log_price), WINDOW),
-    }
-    parts = []
-    for fund, base in LEVERAGED:
-        under = price_series(prices, base, sessions, drag, "base")
-        own = price_series(prices, fund, sessions, {}, "fund")
-        terms = terms_in_force(pit["fund_terms"], fund, sessions)
-        joined = under.join(own, on="session", how="left").join(terms, on="session", how="left")
-        parts.append(
-            joined.with_columns(pair=pl.lit(f"{fund}/{base}"), terms_known=pl.col("terms_known").fill_null(value=False))
-        )
-    return pl.concat(parts)
+    symbols = {symbol for pair in LEVERAGED for symbol in pair}
+    prices = pit["prices"].filter(pl.col("symbol").is_in(symbols))
+    bars = point_in_time(prices, PRICE_KEY, sessions, volatility_and_trend)
+    terms = terms_in_force(pit["fund_terms"].filter(pl.col("symbol").is_in(symbols)), sessions)
+    pairs = pl.DataFrame(LEVERAGED, schema={"fund": pl.String, "base": pl.String}, orient="row")
+    base = with_prefix(bars, "base").rename({"symbol": "base"})
+    fund = with_prefix(bars.select("session", "symbol", *HEALTH), "fund").rename({"symbol": "fund"})
+    joined = base.join(pairs, on="base").join(fund, on=["session", "fund"], how="left")
+    return joined.join(terms, left_on=["session", "fund"], right_on=["session", "symbol"], how="left").with_columns(
+        pair=pl.concat_str("fund", "base", separator="/"), terms_known=pl.col("terms_known").fill_null(value=False)
+    )
 
 
-def terms_in_force(fund_terms: pl.DataFrame, symbol: str, sessions: pl.DataFrame) -> pl.DataFrame:
-    """`session, expense_ratio, borrow_rate, shortable, terms_known, terms_available_at` of the newest effective row."""
+def volatility_and_trend(view: pl.DataFrame) -> pl.DataFrame:
+    """Volatility and trend of each bar from the bars of its symbol up to it."""
+    log_price = pl.col("adj_close").log()
+    volatility = stats.rolling_sd(log_price.diff(), WINDOW) * ANNUAL
+    trend_t = trend.trend_t(log_price, daily_sd(log_price), WINDOW)
+    return usable_prices(view).select(
+        *STAMPS,
+        "symbol",
+        "obs",
+        base_vol_63=volatility.over("symbol"),
+        base_trend_t_63=trend_t.over("symbol"),
+    )
+
+
+def terms_in_force(fund_terms: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """`session, symbol, expense_ratio, borrow_rate, shortable, terms_known, terms_available_at`, newest effective row.
+
+    A change announced ahead counts from its effective day on.
+    """
 
     def from_effective_day(view: pl.DataFrame) -> pl.DataFrame:
-        # a change announced ahead counts from its effective day on
         starts = pl.max_horizontal("session", "event_date")
-        return view.sort("event_date").select(
+        return view.sort("symbol", "event_date").select(
             starts.alias("session"), "symbol", *TERMS, terms_available_at="available_at", terms_known=pl.lit(value=True)
         )
 
-    rows = fund_terms.filter(pl.col("symbol") == symbol)
-    return point_in_time(rows, TERMS_KEY, sessions, from_effective_day).drop("symbol")
+    return point_in_time(fund_terms, TERMS_KEY, sessions, from_effective_day)
 
 
 FEATURES = (Feature("leverage", ("prices", "fund_terms"), compute),)
