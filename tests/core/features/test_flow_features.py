@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 from qgtm_core import calendar
 from qgtm_core.features.registry import compute_features
-from qgtm_core.schemas.features import COT_MARKETS, COT_REPORT
+from qgtm_core.schemas.features import COT_MARKETS, COT_REPORT, FEATURE_TABLES
 from tests.core import pit_frames
 from tests.core.features import flow_frames
 
@@ -297,6 +297,25 @@ def test_the_order_of_stored_rows_does_not_matter(table: str) -> None:
     days = pit_frames.days(dt.date(2016, 3, 1), dt.date(2016, 3, 18))
     want = computed(table).join(days.select("session"), on="session", how="semi")
     assert_frame_equal(compute_features(table, shuffled, days), want, check_exact=True)
+
+
+@mine
+def test_every_row_is_as_declared_and_was_known_at_its_decision(table: str) -> None:
+    rows = computed(table).join(pit_frames.days(), on="session")
+    FEATURE_TABLES[table].require_valid(computed(table))
+    for name, dtype in computed(table).schema.items():
+        if name.endswith("available_at"):
+            assert (rows[name].drop_nulls() <= rows.filter(pl.col(name).is_not_null())["decided_at"]).all()
+        if dtype.is_float():
+            assert rows[name].drop_nulls().is_finite().all(), name
+
+
+@mine
+def test_every_session_has_a_row_from_the_first_known_one_on(table: str) -> None:
+    keys = [name for name in FEATURE_TABLES[table].key if name != "session"]
+    days = pit_frames.days()["session"]
+    for group in computed(table).partition_by(keys) if keys else [computed(table)]:
+        assert group["session"].to_list() == [day for day in days if day >= group["session"][0]]
 
 
 @mine
