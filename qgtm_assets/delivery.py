@@ -19,6 +19,7 @@ OWNERS = {
     "portfolio": ["team:portfolio"], "risk": ["team:risk"], "execution": ["team:execution"], "tca": ["team:execution"],
     "ops": ["team:operations"], "backtest": ["team:research"],
 }  # fmt: skip
+_MERGED = {"check_specs", "metadata", "description"}
 SCHEMA_CHECK = "schema_and_keys_hold"
 FUTURE_CHECK = "no_row_from_the_future"
 
@@ -56,12 +57,16 @@ def stored_asset(table: Table, *, kinds: set[str], checked: bool = True, **optio
     return {
         "key": [table.group, table.name],
         "group_name": table.group,
-        "description": table.description,
+        "description": options.get("description", table.description),
         "owners": OWNERS[table.group],
         "kinds": kinds,
-        "metadata": {"partition_expr": "session", "dagster/column_schema": column_schema(table)},
+        "metadata": {
+            "partition_expr": "session",
+            "dagster/column_schema": column_schema(table),
+            **options.get("metadata", {}),
+        },
         "check_specs": [*checks, *options.get("check_specs", [])] if checked else [],
-        **{name: value for name, value in options.items() if name != "check_specs"},
+        **{name: value for name, value in options.items() if name not in _MERGED},
     }
 
 
