@@ -51,7 +51,7 @@ def _flows(rows: pl.DataFrame, tonnes: str, name: str, k: int) -> pl.DataFrame:
     """Add `obs`, the k-step log change of each trust's tonnes and its z-score; drop what nobody reads."""
     level, flow = pl.col(tonnes).log(), pl.col(f"{name}_{k}")
     extra = [column for column in rows.columns if column == "_derived"]
-    rows = rows.sort(KEY).select(*STAMPS, "symbol", tonnes, *extra)
+    rows = rows.sort("event_date").select(*STAMPS, "symbol", tonnes, *extra)
     rows = rows.with_columns(
         obs=pl.col(tonnes).cum_count().over("symbol").cast(pl.Int32),
         **{f"{name}_{k}": (level - level.shift(k)).over("symbol")},

@@ -23,18 +23,17 @@ WEEK = dt.timedelta(days=7)
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first known report on."""
-    rows = point_in_time(pit["macro"].filter(series_id=SERIES), MACRO_KEY, sessions, surprises)
-    place = calendar.schedule().select("session", _place=pl.int_range(0, pl.len(), dtype=pl.Int32))
-    rows = rows.join(place, on="session", how="left", maintain_order="left").join(
-        place.rename({"session": "_released", "_place": "_released_place"}),
-        on="_released",
-        how="left",
-        maintain_order="left",
-    )
-    age = pl.col("_place") - pl.col("_released_place")
-    return with_prefix(
-        rows.with_columns(crude_age=age).drop("series_id", "_released", "_place", "_released_place"), "crude"
-    )
+    reports = pit["macro"].filter(series_id=SERIES)
+    rows = point_in_time(reports, MACRO_KEY, sessions, surprises).drop("series_id")
+    # a figure that is revised later is no new report
+    released = reports.group_by("event_date").agg(_released=pl.col("session").min())
+    rows = rows.join(released, on="event_date", how="left", maintain_order="left")
+    place = calendar.schedule().select(_day="session", _place=pl.int_range(0, pl.len(), dtype=pl.Int32))
+    for day, name in (("session", "_now"), ("_released", "_then")):
+        rows = rows.join(
+            place.rename({"_place": name}), left_on=day, right_on="_day", how="left", maintain_order="left"
+        )
+    return with_prefix(rows.with_columns(crude_age=pl.col("_now") - pl.col("_then")), "crude")
 
 
 def surprises(view: pl.DataFrame) -> pl.DataFrame:
@@ -61,7 +60,7 @@ def surprises(view: pl.DataFrame) -> pl.DataFrame:
         "series_id",
         HEALTH[0],
         "crude_change",
-        pl.col("session").alias("_released"),
+        "event_date",
         crude_expected=pl.when(enough).then("_usual"),
         crude_surprise=pl.when(enough).then(surprise / stats.rolling_sd(surprise, WEEKS).shift(1)),
     )

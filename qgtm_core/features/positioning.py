@@ -45,7 +45,7 @@ def _read(reports: pl.DataFrame, sessions: pl.DataFrame, features: Compute) -> p
 def speculators(view: pl.DataFrame) -> pl.DataFrame:
     """Managed money of each weekly report, from the reports up to it."""
     net = cot.net_share(pl.col("managed_money_long"), pl.col("managed_money_short"), pl.col("open_interest"))
-    rows = view.with_columns(mm_net_pct_oi=net).filter(pl.col("mm_net_pct_oi").is_finite()).sort(KEY)
+    rows = view.with_columns(mm_net_pct_oi=net).filter(pl.col("mm_net_pct_oi").is_finite()).sort("event_date")
     late = pl.col("available_at").dt.date() - pl.col("event_date") > LATE
     share = pl.col("mm_net_pct_oi")
     return rows.select(
@@ -71,7 +71,7 @@ def hedgers(view: pl.DataFrame) -> pl.DataFrame:
     long, short = (pl.col(f"producer_{side}") + pl.col(f"swap_{side}") for side in ("long", "short"))
     pressure = pl.col("hedging_pressure")
     rows = view.with_columns(hedging_pressure=cot.hedging_pressure(long, short))
-    rows = rows.filter(pressure.is_not_null()).sort(KEY)
+    rows = rows.filter(pressure.is_not_null()).sort("event_date")
     return rows.select(
         *STAMPS,
         "cftc_code",
@@ -86,7 +86,7 @@ def commercials(view: pl.DataFrame) -> pl.DataFrame:
     """Commercials of each weekly legacy report, from the reports up to it."""
     net = pl.col("commercial_net")
     rows = view.with_columns(commercial_net=(pl.col("commercial_long") - pl.col("commercial_short")).cast(pl.Float64))
-    rows = rows.filter(net.is_not_null()).sort(KEY)
+    rows = rows.filter(net.is_not_null()).sort("event_date")
     return rows.select(
         *STAMPS,
         "cftc_code",

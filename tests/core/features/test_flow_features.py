@@ -122,6 +122,26 @@ def test_coverage(session: dt.date, metal: str, root: str, lot: float) -> None:
     close(got["coverage_z_252"], z_last([math.log(c) for c in cover], 252))
 
 
+@pytest.mark.parametrize(
+    ("metal", "root", "ounces", "lots", "coverage"),
+    [("gold", "GC", 10.0e6, 480_000, 0.2083), ("silver", "SI", 30.0e6, 150_000, 0.0400)],
+)
+def test_the_coverage_of_the_worked_example(metal: str, root: str, ounces: float, lots: int, coverage: float) -> None:
+    day = flow_frames.stamped(pl.Series([dt.date(2016, 5, 4)]), 1)
+    vault = {"metal": metal, "depository": "ALL", "category": "total_registered", "total_oz": ounces}
+    traded = {"root": root, "open_interest": lots}
+    pit = {
+        "inventory": pit_frames.complete(
+            "inventory", day.with_columns(report_date="event_date", **{k: pl.lit(v) for k, v in vault.items()})
+        ),
+        "open_interest": pit_frames.complete(
+            "open_interest", day.with_columns(**{k: pl.lit(v) for k, v in traded.items()})
+        ),
+    }
+    found = compute_features("inventory", pit, pit_frames.days(last=dt.date(2016, 5, 6)))
+    assert found["coverage"][-1] == pytest.approx(coverage, abs=5e-5)
+
+
 def test_the_weekly_open_interest_stands_in_where_the_daily_one_is_young_or_has_stopped() -> None:
     weekly = (
         computed("inventory")
@@ -232,7 +252,23 @@ def test_crude_stocks_against_the_same_week_of_five_years(session: dt.date) -> N
     past = [s for s in surprise[-261:-1] if s is not None]
     speaks = counts[-1] >= 4 and surprise[-1] is not None
     close(got["crude_surprise"], surprise[-1] / float(np.std(past, ddof=1)) if speaks else None)
-    assert got["crude_age"] == calendar.sessions_since(rows["session"][-1], session)
+    first = tables()["macro"].filter(series_id="WCESTUS1", event_date=rows["event_date"][-1])["session"].min()
+    assert got["crude_age"] == calendar.sessions_since(first, session)
+
+
+def test_a_revision_of_the_newest_crude_stocks_is_no_new_report() -> None:
+    reports = flow_frames.tables(44)["macro"].filter(series_id="WCESTUS1")
+    newest = reports.sort("event_date").tail(2).head(1)
+    again = newest.with_columns(
+        value=pl.col("value") + 900.0,
+        available_at=pl.col("available_at").dt.offset_by("1d"),
+        revision=pl.lit(1, pl.Int32),
+    )
+    both = pl.concat([reports, pit_frames.complete("macro", again)])
+    days = pit_frames.days(dt.date(2017, 3, 20))
+    plain, revised = (compute_features("petroleum", {"macro": rows}, days) for rows in (reports, both))
+    assert plain["crude_age"].to_list() == revised["crude_age"].to_list()
+    assert plain["crude_change"].to_list() != revised["crude_change"].to_list()
 
 
 def test_the_lease_rate_of_silver_is_standardised_beside_its_stocks() -> None:
