@@ -25,8 +25,10 @@ DEFAULT_LAST_SESSION = dt.date(2024, 6, 28)
 
 
 class SimulatedFeed:
-    """Feed over a simulated market. Rows begin `years` and a run-up before the last session, but not before the
-    market's origin; an earlier row never changes when the last session moves on. Tables are built on first use and held.
+    """Feed over a simulated market; tables are built on first use and held.
+
+    Rows begin `years` and a run-up before the last session, but not before the market's origin. An earlier row never
+    changes when the last session moves on.
     """
 
     mode = FeedMode.SIMULATED

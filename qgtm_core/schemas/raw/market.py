@@ -78,5 +78,6 @@ TABLES: tuple[Table, ...] = (
         },
         "Option chains with Greeks, one snapshot a session",
         "quote instant + 15 min",
+        first_delivery_sessions=756,  # three years; a chain is a hundred rows and more
     ),
 )
