@@ -67,7 +67,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
     parts = [
         known,
         _change_points(pit["prices"], sessions),
-        fits.select("session", "model_trained_to", *MODEL_HEALTH),
+        fits.select("session", *MODEL_HEALTH),
         probabilities(fits, days, rows),
     ]
     joined = known
@@ -96,9 +96,7 @@ def _change_points(prices: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame
 def _anchors(fits: pl.DataFrame) -> pl.DataFrame:
     """`event_date, payload, anchor`: each fit in use and the session at which its filter starts."""
     used = fits.unique("event_date", maintain_order=True).sort("event_date")
-    starts = [
-        calendar.offset_session(SPEC.usable_from(day), -FILTER_SESSIONS) for day in used["event_date"].to_list()
-    ]
+    starts = [calendar.offset_session(SPEC.usable_from(day), -FILTER_SESSIONS) for day in used["event_date"].to_list()]
     return used.select("event_date", "payload").with_columns(anchor=pl.Series(starts, dtype=pl.Date))
 
 

@@ -192,7 +192,7 @@ def _alarms(blocks: FloatArray, below: int, hazard: float) -> FloatArray:
 
 
 def _run_weights(blocks: FloatArray, since: int, until: int, hazard: float) -> FloatArray:
-    """log (1−H)^(t−1−i) m(x_{i+1..t}) as [block, t − 1 − since, i] for since < t <= until; 0 where i >= t."""
+    """Log (1−H)^(t−1−i) m(x_{i+1..t}) as [block, t − 1 − since, i] for since < t <= until; 0 where i >= t."""
     special: Any = importlib.import_module("scipy.special")
     n = blocks.shape[1]
     size = np.arange(1.0, n + 1.0)  # observations in a run

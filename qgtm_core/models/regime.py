@@ -26,13 +26,13 @@ SPEC = ModelSpec(
 )
 
 
-def fit_regime(inputs: pl.DataFrame) -> Fit | None:
-    """Fit to all rows of `session` and COLUMNS that are complete; None below 1260 of them."""
+def fit_regime(inputs: pl.DataFrame, spec: ModelSpec = SPEC) -> Fit | None:
+    """Fit to all rows of `session` and COLUMNS that are complete; None when they are too few."""
     rows = inputs.select("session", *COLUMNS).drop_nulls().sort("session")
-    if rows.height < SPEC.min_observations:
+    if rows.height < spec.min_observations:
         return None
     x = rows.select(COLUMNS).to_numpy()
-    hmm, likelihood = fit_hmm(x, SPEC.params["states"], SPEC.params["seed"], SPEC.params["restarts"])
+    hmm, likelihood = fit_hmm(x, spec.params["states"], spec.params["seed"], spec.params["restarts"])
     last = rows["session"][-1]
     assert isinstance(last, dt.date)
     return Fit(to_payload(ordered(hmm, x)), rows.height, last, log_likelihood=likelihood)
@@ -50,9 +50,7 @@ def ordered(hmm: GaussianHmm, x: FloatArray) -> GaussianHmm:
     rest = [k for k in range(len(hmm.start)) if k != crisis]
     rest.sort(key=lambda k: -abs(hmm.mean[k, RETURN]))
     order = [*rest, crisis]
-    return GaussianHmm(
-        hmm.start[order], hmm.transition[np.ix_(order, order)], hmm.mean[order], hmm.variance[order]
-    )
+    return GaussianHmm(hmm.start[order], hmm.transition[np.ix_(order, order)], hmm.mean[order], hmm.variance[order])
 
 
 def to_payload(hmm: GaussianHmm) -> str:

@@ -114,7 +114,7 @@ def model_row(spec: ModelSpec, fitted: dt.date, fit: Fit, table: str = "models")
 def newest_usable(models: pl.DataFrame, spec: ModelSpec, sessions: pl.DataFrame) -> pl.DataFrame:
     """Read at each session the newest fit of a model that may be used there.
 
-    Returns `session, event_date, payload, auc_oos, model_trained_to` and the health of the model as an input:
+    Returns `session, event_date, payload, auc_oos` and the health of the model as an input:
     `model_obs` (observations trained on), `model_event_at` (end of what the fit has seen), `model_available_at`
     (decision of the first session that may use it). No row before the first usable fit.
     """
@@ -132,7 +132,6 @@ def newest_usable(models: pl.DataFrame, spec: ModelSpec, sessions: pl.DataFrame)
             "model_id",
             "payload",
             "auc_oos",
-            model_trained_to="trained_to",
             model_obs="observations",
             model_event_at="event_at",
             model_available_at="available_at",

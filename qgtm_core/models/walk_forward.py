@@ -9,11 +9,14 @@ from dataclasses import dataclass
 import polars as pl
 
 from qgtm_core import calendar
-from qgtm_core.features import regime
+from qgtm_core.features import learning, regime
+from qgtm_core.models.ensemble import SPEC as ENSEMBLE
+from qgtm_core.models.ensemble import fit_rows
 from qgtm_core.models.regime import SPEC as REGIME
 from qgtm_core.models.regime import fit_regime
 from qgtm_core.models.spec import Fit, ModelSpec, model_row, refit_sessions
-from qgtm_core.pit import cut
+from qgtm_core.pit import as_of, cut
+from qgtm_core.schemas.features.learning import COLUMNS
 
 Pit = Mapping[str, pl.DataFrame]
 Progress = Callable[[str, int, int], None]
@@ -36,7 +39,15 @@ def _fit_regime(examples: pl.DataFrame, _: Pit) -> Fit | None:
     return fit_regime(examples)
 
 
-TRAINERS: tuple[Trainer, ...] = (Trainer(REGIME, ("prices", "macro"), regime.inputs, _fit_regime),)
+def _fit_ensemble(examples: pl.DataFrame, known: Pit) -> Fit | None:
+    bars = as_of(known["prices"], calendar.last_known_session(), ("symbol", "event_date"))
+    return fit_rows(examples, bars, COLUMNS)
+
+
+TRAINERS: tuple[Trainer, ...] = (
+    Trainer(REGIME, ("prices", "macro"), regime.inputs, _fit_regime),
+    Trainer(ENSEMBLE, ("prices", "macro", "positioning"), learning.inputs, _fit_ensemble),
+)
 
 
 def fit_missing(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from qgtm_core.schemas.features.common import feature_table, health, measure
-from qgtm_core.schemas.spec import Column, Table
+from qgtm_core.schemas.spec import Table
 
 TABLES: tuple[Table, ...] = (
     feature_table(
@@ -27,7 +25,6 @@ TABLES: tuple[Table, ...] = (
             **health("gvz_"),
             "gvz_z_252": measure("sd", "M2 over 252 observations"),
             **health("model_"),
-            "model_trained_to": Column(pl.Date, note="last session that the fit in use has seen"),
             "p_trending": measure("probability", "M23 filtered", 0, 1),
             "p_mean_reverting": measure("probability", "M23 filtered", 0, 1),
             "p_crisis": measure("probability", "M23 filtered", 0, 1),
