@@ -37,9 +37,7 @@ def events() -> pl.DataFrame:
     """Two lines a release, 90 days ahead; one date is known only on its eve and one only after it; outcomes as well."""
     parts = []
     for category, day in (("CPI", 15), ("NFP", 4), ("GDP", 20)):
-        lines = pl.DataFrame({"event_at": _monthly(day)}).with_columns(
-            category=pl.lit(category), **_schedule_stamps(90)
-        )
+        lines = pl.DataFrame({"event_at": _monthly(day)}).with_columns(category=pl.lit(category))
         late = pl.col("event_at").dt.date()
         lines = lines.with_columns(
             available_at=pl.when(late == dt.date(2012, 5, day))
