@@ -32,7 +32,8 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
     rows = _distances(dates, sessions)
     moves = pl.concat([_moves(dates, kind, pit["prices"], sessions) for kind in KINDS])
     rows = rows.join(moves, on=["session", "event"], how="left", maintain_order="left")
-    return rows.join(_implied(pit["options"], rows), on="session", how="left", maintain_order="left")
+    rows = rows.join(_implied(pit["options"], rows), on="session", how="left", maintain_order="left")
+    return rows.filter(pl.col("events_available_at").is_not_null())
 
 
 def _distances(dates: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
@@ -60,7 +61,7 @@ def _distances(dates: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
         )
     )
     rows = pl.concat([sessions.select("session"), pl.DataFrame(columns), covered, arrived], how="horizontal")
-    return _nearest(rows).filter(pl.col("events_available_at").is_not_null())
+    return _nearest(rows)
 
 
 def _year_end(days: pl.Series) -> pl.Series:

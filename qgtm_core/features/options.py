@@ -72,11 +72,7 @@ def points_of(view: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     snapshots = view.group_by(surface.CHAIN).agg(
         pl.col("available_at", "session").max(), pl.col("underlying_price").max()
     )
-    expiries = surface.expiry_points(view).with_columns(
-        days=(pl.col("expiry") - pl.col("event_at").dt.convert_time_zone("America/New_York").dt.date())
-        .dt.total_days()
-        .cast(pl.Int32)
-    )
+    expiries = surface.with_days(surface.expiry_points(view))
     return snapshots.sort(surface.CHAIN), expiries
 
 
@@ -141,12 +137,7 @@ def _shares(wings: pl.DataFrame, expiries: pl.DataFrame) -> pl.DataFrame:
 
 def _chosen(expiries: pl.DataFrame, window: tuple[int, int], days: str, share: str) -> pl.DataFrame:
     """The usable expiry nearest the middle of a window of days, the nearer of two equals."""
-    low, high = window
-    usable = pl.all_horizontal(pl.col(name).is_finite() for name in _POINTS)
-    inside = expiries.filter(usable & pl.col("days").is_between(low, high)).with_columns(
-        away=(pl.col("days") * 2 - (low + high)).abs()
-    )
-    best = inside.sort(*surface.CHAIN, "away", "days").unique(surface.CHAIN, keep="first", maintain_order=True)
+    best = surface.nearest_expiry(expiries, *window)
     return best.select(*surface.CHAIN, pl.col("days").alias(days), (pl.col("passed") / pl.col("quotes")).alias(share))
 
 

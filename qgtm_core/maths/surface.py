@@ -132,3 +132,20 @@ def constant_maturity(points: pl.DataFrame, days: int, columns: Sequence[str], n
     return both.select(*CHAIN, near="days", far="days_far").with_columns(
         pl.Series(name, values, dtype=pl.Float64) for name, values in read.items()
     )
+
+
+def nearest_expiry(points: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
+    """The row of `points` (with `days`) of each snapshot's expiry nearest the middle of a window of days.
+
+    Only expiries with all three points count; of two equally near the earlier. No row where none lies in the window.
+    """
+    whole = pl.all_horizontal(pl.col(name).is_finite() for name in POINTS)
+    inside = points.filter(whole & pl.col("days").is_between(first, last))
+    away = (pl.col("days") * 2 - (first + last)).abs()
+    return inside.sort(*CHAIN, away, "days").unique(CHAIN, keep="first", maintain_order=True)
+
+
+def with_days(points: pl.DataFrame) -> pl.DataFrame:
+    """Add `days`: calendar days from the snapshot's New York day to the expiry."""
+    day = pl.col("event_at").dt.convert_time_zone("America/New_York").dt.date()
+    return points.with_columns(days=(pl.col("expiry") - day).dt.total_days().cast(pl.Int32))
