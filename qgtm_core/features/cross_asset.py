@@ -22,20 +22,21 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
 
     Bitcoin never closes: only its bars (UTC days) of New York sessions count, so that a step is a session here too.
     """
+    prices = pit["prices"].filter(pl.col("symbol").is_in(["GLD", "UUP", BITCOIN]))
     price, log_price = pl.col("price"), pl.col("price").log()
     dollar = {f"uup_zchg_{k}": stats.change_z(log_price, k, ONE_YEAR) for k in (20, 60)}
     dollar["uup_return_60"] = price / price.shift(QUARTER) - 1.0
     open_days = calendar.schedule()["session"].implode()
-    coins = pit["prices"].filter((pl.col("symbol") == BITCOIN) & pl.col("event_date").is_in(open_days))
+    coins = prices.filter((pl.col("symbol") == BITCOIN) & pl.col("event_date").is_in(open_days))
     coin = {"btc_zchg_20": stats.change_z(log_price, 20, ONE_YEAR)}
-    pair = correlate(pit["prices"], "GLD", "UUP", sessions)
+    pair = correlate(prices, "GLD", "UUP", sessions)
     return side_by_side(
         [
-            price_series(pit["prices"], "UUP", sessions, dollar, "uup"),
-            price_series(pit["prices"], "GLD", sessions, {}, "gld"),
+            price_series(prices, "UUP", sessions, dollar, "uup"),
+            price_series(prices, "GLD", sessions, {}, "gld"),
             pair.select("session", gld_uup_corr_126="corr_126"),
             price_series(coins, BITCOIN, sessions, coin, "btc"),
-            with_prefix(observe_pair(pit["prices"], "GLD", BITCOIN, sessions, _with_bitcoin), "gld_btc"),
+            with_prefix(observe_pair(prices, "GLD", BITCOIN, sessions, _with_bitcoin), "gld_btc"),
         ]
     )
 

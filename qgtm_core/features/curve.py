@@ -7,13 +7,13 @@ vendors quote a day, the curve of that day is that of the first by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import polars as pl
 
 from qgtm_core.features.business_days import first_notice, last_business_day
-from qgtm_core.features.common import HEALTH, STAMPS, one_price
-from qgtm_core.features.joint import meet, observe_joint, one_series, same_days
+from qgtm_core.features.common import HEALTH, STAMPS, usable_prices
+from qgtm_core.features.joint import meet, observe_joint, one_series
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import curve as maths
 from qgtm_core.maths import statistics as stats
@@ -28,91 +28,99 @@ MEDIAN = 5
 SOFR = "SOFR"
 ANNUAL = stats.TRADING_DAYS**0.5
 F1, F2, YEARS = pl.col("f1"), pl.col("f2"), pl.col("years_between")
+MARKETS = {root: market for market, (root, _) in METALS.items()}
+FUNDS = {fund: root for root, fund in METALS.values()}
+ROOTS = pl.Enum(list(CYCLES))
+_DAYS, _MONTHS = 1 << 20, 1 << 16  # more than days since 1970 and delivery months since year 0
+# months from each delivery of a cycle to the next, by root
+STEPS = {
+    root: {month: (cycle[(place + 1) % len(cycle)] - month) % 12 for place, month in enumerate(cycle)}
+    for root, cycle in CYCLES.items()
+}
 
 
 def compute_curve(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, market) from the first day with two contracts on."""
-
-    def read(rows: pl.DataFrame, root: str, _: str) -> pl.DataFrame:
-        return observe_joint([rows], sessions, lambda view: curve_features(view, root))
-
-    return _each_metal(pit, read)
+    return observe_joint([_dated(pit)], sessions, curve_features, group=("market",))
 
 
 def compute_carry(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, market) from the first day with two contracts and a bar of the fund on."""
-
-    def read(rows: pl.DataFrame, root: str, fund: str) -> pl.DataFrame:
-        bars = pit["prices"].filter(pl.col("symbol") == fund)
-        return observe_joint([rows, bars], sessions, lambda view: carry_features(view, root, fund))
-
-    return _each_metal(pit, read)
+    bars = pit["prices"].filter(pl.col("symbol").is_in(list(FUNDS)))
+    return observe_joint([_dated(pit), bars], sessions, carry_features, group=("market",))
 
 
 def compute_lease(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, market) from the first day with two contracts and an overnight rate on."""
     rates = pit["macro"].filter(pl.col("series_id") == SOFR)
-
-    def read(rows: pl.DataFrame, root: str, _: str) -> pl.DataFrame:
-        return observe_joint([rows, rates], sessions, lambda view: lease_features(view, root))
-
-    return _each_metal(pit, read)
+    return observe_joint([_dated(pit), rates], sessions, lease_features, group=("market",))
 
 
-def _each_metal(
-    pit: Mapping[str, pl.DataFrame], read: Callable[[pl.DataFrame, str, str], pl.DataFrame]
-) -> pl.DataFrame:
-    dated = pit["curve"].filter(pl.col("expiry_month").is_not_null())
-    parts = []
-    for market, (root, fund) in METALS.items():
-        rows = dated.filter(pl.col("root") == root)
-        parts.append(read(rows, root, fund).with_columns(market=pl.lit(market)))
-    return pl.concat(parts)
+def _dated(pit: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    return pit["curve"].filter(pl.col("expiry_month").is_not_null() & pl.col("root").is_in(list(CYCLES)))
 
 
-def quotes(view: pl.DataFrame, root: str) -> pl.DataFrame:
-    """Usable settlements of the cycle's contracts, oldest first and nearest first: one vendor a day."""
-    cycle = pl.col("expiry_month").dt.month().is_in(CYCLES[root])
-    good = (pl.col("root") == root) & cycle & pl.col("close").is_finite() & (pl.col("close") > 0.0)
-    rows = view.filter(good).select(
-        "series", "event_date", *STAMPS, "close", month=pl.col("expiry_month").dt.month_start()
-    )
-    if rows["series"].n_unique() > 1:
-        rows = rows.filter(pl.col("series") == pl.col("series").min().over("event_date"))
-    return rows.sort("event_date", "month")
+def quotes(view: pl.DataFrame) -> pl.DataFrame:
+    """Usable settlements of the cycles' contracts by root, day and delivery month; one vendor a day.
 
-
-def first_two(rows: pl.DataFrame, root: str) -> pl.DataFrame:
-    """One row a day with both contracts: stamps of the later, `f1, f2, years_between` and the months of both."""
-    months = rows.select("month").unique().with_columns(notice=first_notice(pl.col("month")))
-    left = (pl.col("notice") - pl.col("event_date")).dt.total_days()
-    open_ = rows.join(months, on="month", how="left", maintain_order="left").filter(left >= DAYS_TO_NOTICE)
-    day, month = pl.col("event_date"), pl.col("month")
-    number = month.dt.year() * 12 + month.dt.month().cast(pl.Int32)
-    step = month.dt.month().replace_strict(_steps(root), return_dtype=pl.Int32)
-    nearest = (day != day.shift(1)).fill_null(value=True)
-    followed = (day.shift(-1) == day) & (number.shift(-1) == number + step)
-    later = {name: pl.max_horizontal(name, pl.col(name).shift(-1)) for name in STAMPS}
-    years = (month.shift(-1) - month).dt.total_days() * (1.0 / maths.DAYS_A_YEAR)
-    pairs = open_.select(
+    `place` orders root and day, `number` counts delivery months: whole numbers sort and join faster than names.
+    """
+    close, month = pl.col("close"), pl.col("expiry_month").dt.month()
+    cycle = pl.any_horizontal((pl.col("root") == root) & month.is_in(months) for root, months in CYCLES.items())
+    root, day = pl.col("root").cast(ROOTS), pl.col("event_date")
+    rows = view.filter(cycle & close.is_finite() & (close > 0.0)).select(
+        root,
         "series",
         "event_date",
-        **later,
-        month_1=month,
-        month_2=month.shift(-1),
-        f1=pl.col("close"),
-        f2=pl.col("close").shift(-1),
-        years_between=years,
-        _both=nearest & followed,
+        *STAMPS,
+        "close",
+        place=root.to_physical().cast(pl.Int64) * _DAYS + day.to_physical(),
+        number=pl.col("expiry_month").dt.year().cast(pl.Int64) * 12 + month - 1,
     )
-    return pairs.filter("_both").drop("_both")
+    if rows["series"].n_unique() > 1:
+        rows = rows.filter(pl.col("series") == pl.col("series").min().over("place"))
+    return rows.sort(_contract(pl.col("place"), pl.col("number")), maintain_order=True)
 
 
-def _steps(root: str) -> dict[int, int]:
-    """Months from each delivery month of a cycle to the next."""
-    cycle = CYCLES[root]
-    following = (*cycle[1:], cycle[0] + 12)
-    return dict(zip(cycle, (b - a for a, b in zip(cycle, following, strict=True)), strict=True))
+def _contract(place: pl.Expr, number: pl.Expr) -> pl.Expr:
+    """One whole number for root, day and delivery month."""
+    return place * _MONTHS + number
+
+
+def first_two(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row a root and day with both contracts: stamps of the later, delivery months and settlements of both."""
+    notices = rows.select(pl.col("number").unique()).with_columns(notice=first_notice(_first_day(pl.col("number"))))
+    left = (pl.col("notice") - pl.col("event_date")).dt.total_days()
+    quoted = rows.join(notices, on="number", how="left", maintain_order="left").filter(left >= DAYS_TO_NOTICE)
+    place = quoted["place"]
+    nearest = (place != place.shift(1)).fill_null(value=True) & (place == place.shift(-1)).fill_null(value=False)
+    index = nearest.arg_true()
+    first, second = quoted[index], quoted[index + 1]
+    pairs = (
+        first.drop("notice")
+        .rename({"number": "month_1", "close": "f1"})
+        .with_columns(
+            second["number"].alias("month_2"),
+            second["close"].alias("f2"),
+            *(pl.max_horizontal(name, second[name]) for name in STAMPS),
+        )
+    )
+    days = _first_day(pl.col("month_2")) - _first_day(pl.col("month_1"))
+    years = days.dt.total_days() * (1.0 / maths.DAYS_A_YEAR)
+    return pairs.filter(_next_in_cycle(pl.col("month_1"), pl.col("month_2"))).with_columns(years_between=years)
+
+
+def _first_day(number: pl.Expr) -> pl.Expr:
+    return pl.date(number // 12, number % 12 + 1, 1)
+
+
+def _next_in_cycle(first: pl.Expr, second: pl.Expr) -> pl.Expr:
+    steps = [
+        (pl.col("root") == root)
+        & (second - first == (first % 12 + 1).replace_strict(step, default=None, return_dtype=pl.Int64))
+        for root, step in STEPS.items()
+    ]
+    return pl.any_horizontal(steps)
 
 
 def held_returns(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -121,67 +129,78 @@ def held_returns(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     Both roll at the close of the day before the calendar names the next contract, so no return spans two contracts.
     Null where either was not quoted by the same vendor the day before.
     """
-    before = rows.select("series", _day="event_date", _month="month", _close="close")
-    pairs = pairs.with_columns(_day=pl.col("event_date").shift(1))
+    before = rows.select("series", "close", contract=_contract(pl.col("place"), pl.col("number")))
+    place = pl.col("place").shift(1).over("root")
     for n in ("1", "2"):
-        pairs = pairs.join(
-            before.rename({"_close": f"_old_{n}"}),
-            left_on=["series", "_day", f"month_{n}"],
-            right_on=["series", "_day", "_month"],
+        pairs = pairs.with_columns(contract=_contract(place, pl.col(f"month_{n}"))).join(
+            before.rename({"series": f"series_{n}", "close": f"close_{n}"}),
+            on="contract",
             how="left",
             maintain_order="left",
         )
-    both = pl.col("_old_1").is_not_null() & pl.col("_old_2").is_not_null()
+    same = (pl.col("series") == pl.col("series_1")) & (pl.col("series") == pl.col("series_2"))
     return pairs.with_columns(
-        pl.when(both).then((pl.col(f"f{n}") / pl.col(f"_old_{n}")).log()).alias(f"r{n}") for n in ("1", "2")
-    ).drop("_day", "_old_1", "_old_2")
+        pl.when(same).then((pl.col(f"f{n}") / pl.col(f"close_{n}")).log()).alias(f"r{n}") for n in ("1", "2")
+    )
 
 
-def curve_features(view: pl.DataFrame, root: str) -> pl.DataFrame:
+def curve_features(view: pl.DataFrame) -> pl.DataFrame:
     """Features of each day from the days up to it."""
-    rows = quotes(view, root)
-    pairs = held_returns(first_two(rows, root), rows)
+    rows = quotes(view)
+    pairs = held_returns(first_two(rows), rows)
     need = stats.filled(YEAR)
-    compounded = [pl.col(f"r{n}").rolling_sum(YEAR, min_samples=need).exp() - 1.0 for n in (1, 2)]
-    pairs = pairs.with_columns(nearby_return_252=compounded[0], next_return_252=compounded[1])
+    year = [(pl.col(f"r{n}").rolling_sum(YEAR, min_samples=need).exp() - 1.0).over("root") for n in (1, 2)]
+    pairs = pairs.with_columns(nearby_return_252=year[0], next_return_252=year[1])
     momentum = pl.col("nearby_return_252") - pl.col("next_return_252")
     return pairs.select(
         *STAMPS,
         *("f1", "f2", "years_between", "nearby_return_252", "next_return_252"),
+        market=_market(),
         obs=_counted(),
         roll_yield=maths.roll_yield(F1, F2, YEARS),
         basis=maths.basis(F1, F2),
-        front_premium_min_3=(F1 / F2 - 1.0).rolling_min(INVERTED),
+        front_premium_min_3=(F1 / F2 - 1.0).rolling_min(INVERTED).over("root"),
         basis_momentum_252=momentum,
-        basis_momentum_sd_504=stats.rolling_sd(momentum, TWO_YEARS),
+        basis_momentum_sd_504=stats.rolling_sd(momentum, TWO_YEARS).over("root"),
     )
 
 
-def carry_features(view: pl.DataFrame, root: str, fund: str) -> pl.DataFrame:
-    """Carry of each day that has both a curve and a bar of the fund."""
-    price = pl.col("price")
-    daily = stats.ewma_variance(price / price.shift(1) - 1.0).sqrt()
-    bars = one_price(view, fund, "price").select(
-        "event_date", *STAMPS, volatility=pl.when((pl.col("obs") >= FUND_BARS) & (daily > stats.MIN_SD)).then(daily)
+def carry_features(view: pl.DataFrame) -> pl.DataFrame:
+    """Carry of each day that has both a curve and a bar of the fund whose volatility is known."""
+    bars = usable_prices(view.filter(pl.col("symbol").is_not_null()))
+    price = pl.col("adj_close")
+    daily = stats.ewma_variance(price / price.shift(1) - 1.0).sqrt().over("symbol")
+    bars = bars.select(
+        "event_date",
+        *STAMPS,
+        root=pl.col("symbol").replace_strict(FUNDS, return_dtype=pl.String).cast(ROOTS),
+        volatility=pl.when((pl.col("obs") >= FUND_BARS) & (daily > stats.MIN_SD)).then(daily * ANNUAL),
     )
-    rows = same_days([first_two(quotes(view, root), root), bars.drop_nulls("volatility")])
-    rows = rows.with_columns(carry=maths.risk_adjusted_carry(F1, F2, YEARS, pl.col("volatility") * ANNUAL))
-    smooth = pl.col("carry").ewm_mean(span=CARRY_SPAN, min_samples=CARRY_SPAN)
-    return rows.select(*HEALTH, "session", "carry", carry_ewma_90=smooth)
+    rows = meet(first_two(quotes(view)), bars.drop_nulls("volatility"), by=("root",))
+    rows = rows.with_columns(
+        obs=_counted(), market=_market(), carry=maths.risk_adjusted_carry(F1, F2, YEARS, pl.col("volatility"))
+    )
+    smooth = pl.col("carry").ewm_mean(span=CARRY_SPAN, min_samples=CARRY_SPAN).over("market")
+    return rows.select("session", "market", *HEALTH, "carry", carry_ewma_90=smooth)
 
 
-def lease_features(view: pl.DataFrame, root: str) -> pl.DataFrame:
+def lease_features(view: pl.DataFrame) -> pl.DataFrame:
     """Implied lease of each day that has both a curve and the overnight rate of the business day on or before it."""
     rates = one_series(view, "sofr", SOFR)
-    rows = meet(first_two(quotes(view, root), root), rates, last_business_day(pl.col("event_date")))
+    pairs = first_two(quotes(view)).with_columns(rate_day=last_business_day(pl.col("event_date")))
+    rows = meet(pairs, rates, "rate_day").with_columns(obs=_counted(), market=_market())
     rate = maths.continuous_rate(pl.col("sofr"))
     rows = rows.with_columns(lease=maths.implied_lease(F1, F2, YEARS, rate))
-    median = pl.col("lease").rolling_median(MEDIAN, min_samples=MEDIAN)
-    return rows.select(*STAMPS, "lease", obs=_counted(), lease_median_5=median)
+    median = pl.col("lease").rolling_median(MEDIAN, min_samples=MEDIAN).over("market")
+    return rows.select("session", "market", *HEALTH, "lease", lease_median_5=median)
 
 
 def _counted() -> pl.Expr:
-    return pl.int_range(1, pl.len() + 1, dtype=pl.Int32)
+    return pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("root")
+
+
+def _market() -> pl.Expr:
+    return pl.col("root").cast(pl.String).replace_strict(MARKETS, return_dtype=pl.String)
 
 
 FEATURES = (

@@ -14,7 +14,7 @@ from qgtm_core.maths import statistics as stats
 SERIES = {"threat": "GPRD_THREAT", "act": "GPRD_ACT"}
 WEIGHTS = {"threat": 0.6, "act": 0.4}
 FAST, SLOW = 7, 90  # calendar days
-THREE_YEARS = 756  # calendar days of observations
+WINDOW = 756  # calendar days
 
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
@@ -24,7 +24,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
         "threat_ratio_7_90": _mean("threat", FAST) / _mean("threat", SLOW),
         "act_ratio_7_90": _mean("act", FAST) / _mean("act", SLOW),
         "gpr_heat": heat,
-        "gpr_heat_z_756": stats.zscore(heat, THREE_YEARS),
+        "gpr_heat_z_756": stats.zscore(heat, WINDOW),
     }
     return with_prefix(observe_series(pit["macro"], SERIES, sessions, columns), "gpr")
 

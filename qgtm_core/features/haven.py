@@ -19,11 +19,12 @@ QUARTER = 63
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first day of either pair on."""
+    macro = pit["macro"].filter(pl.col("series_id").is_in([VIX, VIX3M]))
     ratio = pl.when(pl.col("vix3m") > 0.0).then(pl.col("vix") / pl.col("vix3m"))
     slope = {"vix_slope": ratio, "vix_slope_z_252": stats.zscore(ratio, ONE_YEAR)}
-    series = observe_series(pit["macro"], {"vix": VIX, "vix3m": VIX3M}, sessions, slope)
+    series = observe_series(macro, {"vix": VIX, "vix3m": VIX3M}, sessions, slope)
     prices = pit["prices"].filter(pl.col("symbol") == GOLD)
-    vix = pit["macro"].filter(pl.col("series_id") == VIX)
+    vix = macro.filter(pl.col("series_id") == VIX)
     together = observe_joint([prices, vix], sessions, _gold_with_vix)
     return side_by_side([with_prefix(series, "vix_slope"), with_prefix(together, "gld_vix")])
 

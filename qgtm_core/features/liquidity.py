@@ -68,7 +68,8 @@ def in_billions(view: pl.DataFrame) -> pl.DataFrame:
 def net_liquidity(view: pl.DataFrame) -> pl.DataFrame:
     """Assets less the Treasury's account (both weekly) less reverse repos on the week's day or the last one before."""
     weeks = same_days([one_series(view, "assets", ASSETS), one_series(view, "treasury", TREASURY)])
-    weeks = meet(weeks, one_series(view, "repo", REPO), last_business_day(pl.col("event_date")))
+    weeks = weeks.with_columns(repo_day=last_business_day(pl.col("event_date")))
+    weeks = meet(weeks, one_series(view, "repo", REPO), "repo_day")
     return weeks.with_columns(
         net_liquidity=pl.col("assets") - pl.col("treasury") - pl.col("repo"),
         obs=pl.int_range(1, pl.len() + 1, dtype=pl.Int32),
