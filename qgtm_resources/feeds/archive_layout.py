@@ -212,4 +212,35 @@ FILES: dict[str, FileLayout] = {
         _may(S, statement_ts="statement_ts"),
         _may(N, target_rate_upper_pct="target_rate_upper_pct"),
     ),
+    "fx": _layout("fx.parquet", _need(T, pair="pair"), _need(D, date="event_date"), _need(N, rate="rate")),
+    "sge_benchmark": _layout(
+        "sge_benchmark.parquet",
+        _need(D, date="event_date"),
+        _need(N, pm_cny_per_g="pm_cny_per_g"),
+        _may(N, am_cny_per_g="am_cny_per_g"),
+    ),
+    "sge_withdrawals": _layout("sge_withdrawals.parquet", _need(D, date="event_date"), _need(N, tonnes="tonnes")),
+    "us_mint": _layout(
+        "us_mint.parquet",
+        _need(D, date="event_date"),
+        _need(N, gold_oz="gold_oz"),
+        _may(N, silver_oz="silver_oz"),
+    ),
+    "cb_gold_flows": _layout("cb_gold_flows.parquet", _need(D, date="event_date"), _need(N, net_tonnes="net_tonnes")),
+    "mining_costs": _layout(
+        "mining_costs.parquet",
+        _need(T, symbol="symbol"),
+        _need(D, date="event_date"),
+        _need(N, aisc_usd_per_oz="aisc_usd_per_oz", production_koz="production_koz"),
+        _may(S, filed_at="filed_at"),
+    ),
+    "eia_weekly": _layout(
+        "eia_weekly.parquet", _need(T, series_id="series_id"), _need(D, date="event_date"), _need(N, value="value")
+    ),
+    "licensed_fix": _layout(
+        "licensed_fix.parquet",
+        _need(T, metal="metal", session="fix"),
+        _need(D, date="event_date"),
+        _need(N, usd="usd_per_oz"),
+    ),
 }

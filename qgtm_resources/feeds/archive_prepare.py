@@ -12,20 +12,18 @@ from hashlib import blake2b
 import polars as pl
 
 from qgtm_core import publication as known
+from qgtm_resources.feeds import archive_prepare_metal
+from qgtm_resources.feeds.archive_prepare_metal import dated as _dated
 
 Frame = pl.LazyFrame
 Prepare = Callable[[Frame], Frame]
 
 _DAY = pl.col("event_date")
-_FIRST = pl.lit(0, dtype=pl.Int32)
 # Monthly statistics: event_date is the month's first day, the value is about the whole month
 MONTHLY = ("CPIAUCSL", "CPILFESL", "PCEPILFE", "UNRATE", "FEDFUNDS", "INDPRO")
 _MORNING_RELEASES = ("CPIAUCSL", "CPILFESL", "PCEPILFE", "UNRATE")  # 08:30 New York
-_CBOE_COPIES = ("VIXCLS", "GVZCLS")
-
-
-def _dated(frame: Frame, event_at: pl.Expr, available_at: pl.Expr) -> Frame:
-    return frame.with_columns(event_at=event_at, available_at=available_at, revision=_FIRST)
+_CBOE_COPIES = ("VIXCLS", "VXVCLS", "GVZCLS")
+_BALANCE_SHEET = ("WALCL", "WTREGEN")
 
 
 def bars_daily(frame: Frame) -> Frame:
@@ -57,6 +55,10 @@ def macro_published(release_day: pl.Expr) -> pl.Expr:
         .then(known.at(release_day, 8, 30))
         .when(series.is_in(_CBOE_COPIES))
         .then(known.at(release_day, 10))
+        .when(series.is_in(_BALANCE_SHEET))
+        .then(known.at(release_day, 17, 30))
+        .when(series == "SOFR")
+        .then(known.at(release_day, 8))
         .when(pl.col("release_basis") == "same_day_close")
         .then(known.at(release_day, 20))
         .otherwise(known.at(release_day, 17, 15))
@@ -75,6 +77,12 @@ def macro_rule() -> pl.Expr:
         .then(known.next_morning(_DAY))
         .when(series == "DTWEXBGS")
         .then(known.h10(_DAY))
+        .when(series.is_in(_BALANCE_SHEET))
+        .then(known.h41(_DAY))
+        .when(series == "SOFR")
+        .then(known.overnight_rate(_DAY))
+        .when(series == "RRPONTSYD")
+        .then(known.reverse_repo(_DAY))
         .otherwise(known.h15(_DAY))
     )
 
@@ -145,11 +153,7 @@ def cot(frame: Frame) -> Frame:
 
 def lbma_fix(frame: Frame) -> Frame:
     """00:05 London next day; event_at is the auction."""
-    hours = {"AM": (10, 30), "PM": (15, 0), "DAY": (12, 0)}
-    auction = pl.coalesce(
-        pl.when(pl.col("fix") == name).then(known.at(_DAY, *time, zone=known.LONDON)) for name, time in hours.items()
-    )
-    return _dated(frame, auction, known.lbma(_DAY))
+    return _dated(frame, archive_prepare_metal.auction(), known.lbma(_DAY))
 
 
 def futures(frame: Frame) -> Frame:
@@ -262,4 +266,5 @@ PREPARE: dict[str, Prepare] = {
     "news": news,
     "event_calendar": event_calendar,
     "fomc_meetings": fomc_meetings,
+    **archive_prepare_metal.PREPARE,
 }
