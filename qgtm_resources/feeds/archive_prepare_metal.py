@@ -1,4 +1,4 @@
-"""From rows of a file to raw rows, as in `archive_prepare`: physical metal and its costs, exchange rates, crude stocks."""
+"""From rows of a file to raw rows, as in `archive_prepare`: physical metal and its costs, exchange rates, crude oil."""
 
 from __future__ import annotations
 
