@@ -11,7 +11,8 @@ import polars as pl
 from qgtm_core.schemas.registry import table_for
 from qgtm_resources.clients.warehouse import Warehouse
 
-BOOK_GROUPS = frozenset({"portfolio", "risk", "execution", "tca"})  # tables that hold several books
+# groups of tables that hold several books
+BOOK_GROUPS = frozenset({"portfolio", "risk", "execution", "tca", "options"})
 
 
 class WarehouseIOManager(dg.ConfigurableIOManager):

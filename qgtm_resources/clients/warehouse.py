@@ -23,7 +23,7 @@ from qgtm_core.schemas.spec import Table
 FILES: Mapping[str, str] = {
     "raw": "market", "pit": "market", "features": "market", "signals": "market",
     "portfolio": "trading", "risk": "trading", "execution": "trading", "tca": "trading", "ops": "market",
-    "backtest": "research",
+    "backtest": "research", "options": "trading",
 }  # fmt: skip
 LOCK_WAIT_S = 20.0
 FILE_FAULTS = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException, duckdb.InternalException)
