@@ -35,6 +35,11 @@ def health(rows: list[Row], prefix: str = "") -> Row:
     }
 
 
+def absent(prefix: str, *names: str) -> Row:
+    """What an input without rows leaves in a table."""
+    return dict.fromkeys((*(f"{prefix}{name}" for name in ("obs", "event_at", "available_at")), *names))
+
+
 def _window(x: Sequence[float], n: int) -> Sequence[float] | None:
     return x[-n:] if len(x) >= math.ceil(0.8 * n) else None
 
@@ -128,10 +133,15 @@ def macro_row(macro: pl.DataFrame, session: dt.date) -> Row:
         **{f"real_10y_zchg_{k}": zchg(y, k, 504) for k in (5, 20, 60)},
         "real_10y_z_504": z(y, 504),
         "real_10y_chg_20": y[-1] - y[-21],
+        "real_10y_chg_60": y[-1] - y[-61],
         **health(inflation, "breakeven_10y_"),
         "breakeven_10y": b[-1],
         **{f"breakeven_10y_zchg_{k}": zchg(b, k, 252) for k in (20, 60)},
         "breakeven_10y_chg_20": b[-1] - b[-21],
+        "breakeven_10y_chg_60": b[-1] - b[-61],
+        **absent("nominal_2y_", "nominal_2y", "nominal_2y_zchg_63"),  # of series that these frames do not have
+        **absent("slope_", "slope_10y2y", "slope_10y2y_zchg_60", "slope_2y_chg_60"),
+        **absent("high_yield_spread_", "high_yield_spread", "high_yield_spread_chg_60"),
     }
 
 
@@ -159,8 +169,11 @@ def cross_asset_row(prices: pl.DataFrame, session: dt.date) -> Row:
         **health(dollar, "uup_"),
         "uup_zchg_20": zchg(log_dollar, 20, 252),
         "uup_zchg_60": zchg(log_dollar, 60, 252),
+        "uup_return_60": simple([float(row["adj_close"]) for row in dollar], 60),
         **health(gold, "gld_"),
         "gld_uup_corr_126": correlation(p, q, 126),
+        **absent("btc_", "btc_zchg_20"),
+        **absent("gld_btc_", "gld_btc_corr_60"),
     }
 
 
