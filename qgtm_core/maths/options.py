@@ -179,3 +179,14 @@ def event_move(vol: ArrayLike, sessions: ArrayLike, base_vol: ArrayLike, days_a_
     v, n, base = _floats(vol, sessions, base_vol)
     variance = (v**2 * n - base**2 * (n - 1.0)) / days_a_year
     return np.where(variance > 0, np.sqrt(np.where(variance > 0, variance, 1.0)), np.nan)
+
+
+def straddle_delta(log_moneyness: ArrayLike, years: ArrayLike, vol: ArrayLike) -> FloatArray:
+    """Delta of one call and one put at the same strike, 2·N(d1) − 1, without rates: in (−1, 1)."""
+    from scipy.special import ndtr
+
+    money, t, sigma = _floats(log_moneyness, years, vol)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d1 = (money + sigma**2 / 2.0 * t) / (sigma * np.sqrt(t))
+    delta: FloatArray = 2.0 * ndtr(d1) - 1.0
+    return delta
