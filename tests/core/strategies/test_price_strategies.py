@@ -114,3 +114,13 @@ def test_gold_tsmom_moves_on_the_last_session_of_the_week_only() -> None:
     moved = rows.filter("moved")["session"]
     assert moved.len() > 3
     assert all(calendar.next_session(day).isocalendar().week != day.isocalendar().week for day in moved)
+
+
+@pytest.mark.parametrize("strategy_id", ["gold_tsmom", "gold_momentum_mr"])
+def test_mirrored_log_returns_flip_the_score(strategy_id: str) -> None:
+    prices = frames.tables()["prices"]
+    mirrored = prices.with_columns(adj_close=1000.0 / pl.col("adj_close"), close=1000.0 / pl.col("close"))
+    session = dt.date(2013, 2, 8)
+    scores = [signals(strategy_id, {"prices": p}, session, session)["score"][0] for p in (prices, mirrored)]
+    assert scores[0] == pytest.approx(-scores[1], abs=1e-9)
+    assert scores[0] != 0.0
