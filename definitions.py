@@ -12,6 +12,7 @@ from qgtm_assets.checks.drift import DRIFT_CHECKS
 from qgtm_assets.checks.gates import GATE_CHECKS
 from qgtm_assets.checks.quality import QUALITY_CHECKS
 from qgtm_assets.features import FEATURE_ASSETS, feature_asset
+from qgtm_assets.intraday import INTRADAY_ASSETS
 from qgtm_assets.ops import OPS
 from qgtm_assets.pit import NORMALISED, PIT, pit_asset
 from qgtm_assets.raw import RAW, raw_asset
@@ -35,6 +36,7 @@ from qgtm_resources.resources import (
 )
 from qgtm_resources.settings import Settings, load_settings
 from qgtm_sensors.alerts import failed_check_alert, run_failure_alert
+from qgtm_sensors.intraday import intraday_sensor
 from qgtm_sensors.killswitch import killswitch_sensor
 from qgtm_sensors.rebalance import rebalance_sensor
 from qgtm_sensors.reconciliation import reconciliation_sensor
@@ -112,11 +114,18 @@ def build_defs(settings: Settings, **overrides: Any) -> dict[str, dg.Definitions
     """Both code locations. What research may not do is not registered there: no broker, no orders, no sensors."""
     resources = resources_of(settings, **overrides)
     live = dg.Definitions(
-        assets=list[Any]([*RAW, *PIT, *FEATURE_ASSETS, *SIGNALS, *TRADING_ASSETS, *OPS]),
+        assets=list[Any]([*RAW, *PIT, *FEATURE_ASSETS, *SIGNALS, *TRADING_ASSETS, *INTRADAY_ASSETS, *OPS]),
         asset_checks=[*QUALITY_CHECKS, *DRIFT_CHECKS, *GATE_CHECKS],
         jobs=LIVE_JOBS,
         schedules=SCHEDULES,
-        sensors=[rebalance_sensor, reconciliation_sensor, killswitch_sensor, run_failure_alert, failed_check_alert],
+        sensors=[
+            rebalance_sensor,
+            intraday_sensor,
+            reconciliation_sensor,
+            killswitch_sensor,
+            run_failure_alert,
+            failed_check_alert,
+        ],
         resources=resources,
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},
     )

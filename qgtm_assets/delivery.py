@@ -18,6 +18,7 @@ OWNERS = {
     "raw": ["team:data"], "pit": ["team:data"], "features": ["team:research"], "signals": ["team:research"],
     "portfolio": ["team:portfolio"], "risk": ["team:risk"], "execution": ["team:execution"], "tca": ["team:execution"],
     "ops": ["team:operations"], "backtest": ["team:research"], "options": ["team:research"],
+    "intraday": ["team:execution"],
 }  # fmt: skip
 _MERGED = {"check_specs", "metadata", "description"}
 SCHEMA_CHECK = "schema_and_keys_hold"
@@ -120,10 +121,12 @@ def deliver(
 
 
 def rows_from_the_future(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows with an availability after the decision of their session."""
+    """Rows with an availability after the decision of their session, or after their own tick where they have one."""
     columns = [name for name in table.dtypes if name.endswith("available_at")]
     if not columns:
         return frame.clear()
+    if "decided_at" in table.key:
+        return frame.filter(pl.any_horizontal([pl.col(name) > pl.col("decided_at") for name in columns]))
     decisions = calendar.schedule().select("session", _decided="decided_at")
     late = pl.any_horizontal([pl.col(name) > pl.col("_decided") for name in columns])
     return frame.join(decisions, on="session", how="left").filter(late).drop("_decided")

@@ -17,6 +17,7 @@ from qgtm_core.backtest.fills import market_rows
 from qgtm_core.engine import approve_stage, plan_stage, target_stage
 from qgtm_core.errors import InvariantError
 from qgtm_core.execution.tca import measure
+from qgtm_core.intraday.sleeve import of_sleeve, shares_of, sleeve_positions
 from qgtm_core.rows import aligned, approved_rows, fill_rows, position_rows, target_rows
 from qgtm_core.schemas.spec import Table
 from qgtm_core.schemas.trading import APPROVED, FILLS, POSITIONS, TARGET, TCA
@@ -90,7 +91,9 @@ def target(
 ) -> Events:
     """Opinions into target weights, for the book as it stood at the decision."""
     here = open_desk(warehouse, desk, ledger.ledger, _current_session(context, desk, feed))
-    found = target_stage(here.opened, here.view, CLUSTERS, desk.policy)
+    intents = [intent for intent, _ in ledger.ledger.orders(desk.book, here.view.session)]
+    sleeve = sleeve_positions(intents, ledger.ledger.executions(desk.book, here.view.session))
+    found = target_stage(here.opened, here.view, CLUSTERS, desk.policy, shares_of(sleeve, here.view.symbols))
     frame = target_rows(here.opened, found, here.view, desk.policy.policy_hash)
     yield from deliver(TARGET, frame, {"annual_vol": found.annual_vol, "equity_usd": here.opened.equity_usd})
     multiplier = desk.policy.portfolio.max_multiplier
@@ -209,7 +212,8 @@ def orders(
     session, books = _session(context), ledger.ledger
     targets = warehouse.read("portfolio", "target", session, session, where={"book": desk.book})
     basis = dict(targets.select("symbol", "quote_basis").iter_rows())
-    intents = [intent for intent, _ in books.orders(desk.book, session)]
+    # the sleeve's orders have ticks of their own; the prices here are those after the session's decision
+    intents = [intent for intent, _ in books.orders(desk.book, session) if not of_sleeve(intent)]
     frame = measure(
         intents, books.executions(desk.book, session), market_rows(feed.feed.market(session, TRADED)), basis
     )

@@ -105,9 +105,24 @@ def open_session(state: BookState, view: SessionView, policy: Policy) -> Opened:
     return Opened(opened, gate, equity, shares, value / equity if equity > 0 else np.zeros_like(value))
 
 
-def target_stage(opened: Opened, view: SessionView, clusters: Sequence[str], policy: Policy) -> Target:
-    """Target weights of an opened book."""
-    return build_target(view, opened.weights, clusters, policy.portfolio)
+def target_stage(
+    opened: Opened,
+    view: SessionView,
+    clusters: Sequence[str],
+    policy: Policy,
+    sleeve_shares: Array | None = None,
+) -> Target:
+    """Target weights of an opened book.
+
+    `sleeve_shares` are those of the positions that belong to the intraday sleeve. It must be flat when the daily sleeve
+    has traded, so the target is the daily sleeve's alone: one order a symbol closes the one and moves the other. The
+    no-trade band is asked for the daily part, or it would keep what is not its own.
+    """
+    weights = opened.weights
+    if sleeve_shares is not None and opened.equity_usd > 0.0:
+        marked = (sleeve_shares != 0.0) & np.isfinite(view.mid)
+        weights = weights - np.where(marked, sleeve_shares * view.mid, 0.0) / opened.equity_usd
+    return build_target(view, weights, clusters, policy.portfolio)
 
 
 def approve_stage(opened: Opened, target_weight: Array, view: SessionView, policy: Policy) -> Approval:
@@ -130,12 +145,17 @@ def flatten_stage(opened: Opened, view: SessionView, policy: Policy) -> tuple[Or
 
 
 def step_session(
-    state: BookState, view: SessionView, clusters: Sequence[str], policy: Policy, broker: SessionBroker
+    state: BookState,
+    view: SessionView,
+    clusters: Sequence[str],
+    policy: Policy,
+    broker: SessionBroker,
+    sleeve_shares: Array | None = None,
 ) -> tuple[BookState, Step]:
     """Run one session; return the next state and what each stage produced."""
     started = _reset_by_policy(state, view, policy)
     opened = open_session(started, view, policy)
-    target = target_stage(opened, view, clusters, policy)
+    target = target_stage(opened, view, clusters, policy, sleeve_shares)
     approval = approve_stage(opened, target.target_weight, view, policy)
     intents = plan_stage(opened, approval.approved_shares, view, policy) or flatten_stage(opened, view, policy)
     for intent in intents:

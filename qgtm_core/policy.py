@@ -46,6 +46,16 @@ class RoutingPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class IntradayPolicy:
+    """Budget of the intraday sleeve, apart from the daily one. Its limits come before those of the book."""
+
+    max_gross_weight: float = 0.10  # share of equity, shared equally by the strategies that trade
+    annual_vol_limit: float = 0.02  # of the sleeve alone
+    no_trade_band_weight: float = 0.002  # share of equity
+    throttle_share: float = 0.5  # of the budget, while the kill switch throttles
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Everything `step_session` needs besides the data.
 
@@ -58,6 +68,7 @@ class Policy:
     kill: KillLimits = field(default_factory=KillLimits)
     routing: RoutingPolicy = field(default_factory=RoutingPolicy)
     simulated_reset_sessions: int | None = None
+    intraday: IntradayPolicy = field(default_factory=IntradayPolicy)
 
     @property
     def policy_hash(self) -> str:

@@ -35,6 +35,14 @@ shadow = dg.define_asset_job(
     tags={"dagster/priority": "-1"},
     description="Signals of research and options strategies, for the record; nothing trades on them",
 )
+intraday = dg.define_asset_job(
+    "intraday",
+    selection=dg.AssetSelection.assets(["raw", "bars_intraday"], ["pit", "bars_intraday"])
+    | dg.AssetSelection.groups("intraday"),
+    executor_def=_IN_PROCESS,
+    tags=_ORDERS,
+    description="One tick of the intraday sleeve: bars, signals, netted target, orders (tag qgtm/decided_at)",
+)
 flatten = dg.define_asset_job(
     "flatten",
     selection=dg.AssetSelection.assets(["ops", "flatten"]),
@@ -66,5 +74,5 @@ FEED_JOBS = {
     )
     for name, table in RAW_TABLES.items()
 }
-LIVE_JOBS = [ingest, rebalance, shadow, flatten, history, *FEED_JOBS.values()]
+LIVE_JOBS = [ingest, rebalance, intraday, shadow, flatten, history, *FEED_JOBS.values()]
 RESEARCH_JOBS = [backtest]

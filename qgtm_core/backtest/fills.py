@@ -18,6 +18,7 @@ from qgtm_core.types import Execution, OrderIntent, OrderState, OrderType, Side
 from qgtm_core.universe import INSTRUMENTS
 
 PRICE_DECIMALS = 4
+INTRADAY_WORK = dt.timedelta(minutes=4)
 TICK = Decimal("0.0001")  # USD, smallest step of an execution price
 NO_SHARES = Decimal(0)
 
@@ -205,10 +206,14 @@ def _parts(quantity: int, adv: float, model: FillModel) -> tuple[int, ...]:
 
 
 def _executions(intent: OrderIntent, parts: tuple[int, ...], price: Decimal) -> Iterable[Execution]:
-    """Executions at equal steps between decision (or a later submission) and the close."""
+    """Executions at equal steps between decision (or a later submission) and the close.
+
+    An order decided before the session's decision is the intraday sleeve's: it is worked before its next tick.
+    """
     close = calendar.close_at(intent.session)
-    start = min(max(calendar.decision_time(intent.session), intent.decided_at), close)
-    step: dt.timedelta = (close - start) / (len(parts) + 1)
+    start = min(intent.decided_at, close)
+    end = min(start + INTRADAY_WORK, close) if start < calendar.decision_time(intent.session) else close
+    step: dt.timedelta = (end - start) / (len(parts) + 1)
     for number, shares in enumerate(parts, start=1):
         yield Execution(
             execution_id=f"{intent.client_order_id}-{number}",

@@ -91,6 +91,12 @@ class LedgerRecords(LedgerBase):
         with self._snapshot() as connection:
             return connection.execute(select(PLANS.c.body).where(*key)).scalar_one_or_none()
 
+    def plan_kinds(self, book: str, session: dt.date) -> list[str]:
+        """Kinds of the recorded plans of a session, sorted."""
+        query = select(PLANS.c.kind).where(PLANS.c.book == book, PLANS.c.session == session).order_by(PLANS.c.kind)
+        with self._snapshot() as connection:
+            return list(connection.execute(query).scalars())
+
     def record_run(
         self,
         run_id: str,

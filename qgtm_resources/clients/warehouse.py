@@ -23,6 +23,7 @@ from qgtm_core.schemas.spec import Table
 FILES: Mapping[str, str] = {
     "raw": "market", "pit": "market", "features": "market", "signals": "market",
     "portfolio": "trading", "risk": "trading", "execution": "trading", "tca": "trading", "ops": "market",
+    "intraday": "trading",
     "backtest": "research", "options": "trading",
 }  # fmt: skip
 LOCK_WAIT_S = 20.0
