@@ -33,21 +33,19 @@ def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
     The quality is the share of the session's open pairs that revert fast enough, at least `q_min`.
     """
     month = panel["session"].unique(maintain_order=True).dt.truncate("1mo").to_physical().to_numpy()
-    gap = by_leg(panel, "gap")
-    chosen = by_leg(panel, "formation_rank") <= params["top"]  # false where null
-    chosen &= by_leg(panel, f"formation_adf_{params['formation']}") <= params["adf_max"]
+    names = panel["pair"].head(panel.height // len(month)).to_numpy()
+    _, one_leg, pair_of = np.unique(names, return_index=True, return_inverse=True)
+    year = params["formation"]
+    columns = ("gap", "formation_rank", f"formation_adf_{year}", f"formation_half_life_{year}")
+    gap, rank, adf, half_life = (by_leg(panel, name)[:, one_leg] for name in columns)
+    chosen = (rank <= params["top"]) & (adf <= params["adf_max"])  # false where null
     side = np.where(chosen, open_sides(gap, month, params["entry"], params["max_hold"]), 0.0)
-    is_y = by_leg(panel, panel["side"] == "y") == 1.0
-    fast = by_leg(panel, f"formation_half_life_{params['formation']}") <= params["hl_max"]
-    pairs, quick = ((is_y & (side != 0.0) & also).sum(axis=1) for also in (True, fast))
-    quality = np.maximum(params["q_min"], quick / np.maximum(pairs, 1))
-    size = np.where(is_y, -side, side) * np.minimum(1.0, np.abs(gap) / params["full"])
-    own = pl.when(pl.col("side_of_gap") != 0.0).then("size")
-    return panel.with_columns(
-        flat("size", size),
-        flat("side_of_gap", side),
-        flat("quality", np.broadcast_to(quality[:, None], gap.shape)),
-    ).select(
+    is_open = (side != 0.0) & np.isfinite(gap)
+    quick = (is_open & (half_life <= params["hl_max"])).sum(axis=1) / np.maximum(is_open.sum(axis=1), 1)
+    quality = np.maximum(params["q_min"], quick)[:, None]
+    size = np.where(is_open, -side * np.minimum(1.0, np.abs(gap) / params["full"]), np.nan)[:, pair_of]
+    own = pl.when(pl.col("side") == "y").then("size").otherwise(-pl.col("size"))
+    return panel.with_columns(flat("size", size), flat("quality", np.broadcast_to(quality, size.shape))).select(
         score=own.mean().over("session", "symbol").fill_null(0.0),
         quality="quality",
         reason=pl.when(pl.col("formed_on").is_null()).then(pl.lit(Reason.WARMUP.value)),
