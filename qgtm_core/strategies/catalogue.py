@@ -6,35 +6,40 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from qgtm_core.strategies.registry import REGISTRY
-from qgtm_core.strategies.spec import Input, Strategy
+from qgtm_core.strategies.spec import EVERY, Input, Strategy
 
 _HEAD = """# Strategies
 
 Generated from the registry (`qgtm_core/strategies/catalogue.py`); a test holds this file against it.
+`qgtm strategies` shows which of them have their data here, `qgtm strategies show ID` one of them in full.
 
 A strategy is one module `qgtm_core/strategies/<category>/<id>.py` that exports `STRATEGY`: a declaration and one pure
 rule over declared feature columns. Adding a strategy is adding such a file.
 
 How every signal is made:
 
-- The decision is 30 minutes before the close. Only rows known by then count.
+- The decision is 30 minutes before the close (intraday strategies: at the end of each bar). Only rows known by then
+  count.
 - `score` is in [-1, 1]: the share of the strategy's risk budget for the symbol. Zero is a view to be flat; null is no
   view, with status `NO_SIGNAL` and a reason.
-- Inputs are judged first: `MISSING` (never seen), `WARMUP` (too few observations), `STALE` (older than 5 days for daily
-  and 12 for weekly inputs), `DEGENERATE` (not a number, or nothing varies). Then the rule may say `GATE`. A strategy
-  declared DEAD is `QUARANTINED`.
+- Inputs are judged first: `MISSING` (never seen), `WARMUP` (too few observations), `STALE` (older than its limit),
+  `DEGENERATE` (not a number, or nothing varies). Then the rule may say `GATE`, `OUT_OF_WINDOW`, `NOT_LICENSED` or
+  `DISABLED`. A strategy declared DEAD is `QUARANTINED`.
 - `confidence` = freshness × quality × (0.3 + 0.7·|score|). Freshness is 1 up to half the age limit of the stalest
   input and falls to 0.5 at the limit.
-- Weekly strategies compute on the first session of the week, monthly ones on the last of the month. In between the
-  result is repeated unchanged, unless an input goes missing or stale.
+- Weekly strategies compute on the first session of the week (or the last, where it says so), monthly ones on the last
+  of the month. In between the result is repeated unchanged, unless an input goes missing or stale.
 - Negative scores are views. Whether they become short positions is for the portfolio.
+
+Status: PAPER strategies take part in the rebalance. DEAD ones are kept, tested and silent: their own record speaks
+against them. RESEARCH ones are computed by the `shadow` job, for the record; nothing trades on them.
 
 None of this is evidence of profit: see the validation of the backtest for that.
 """
 
 
 def render_markdown(strategies: Iterable[Strategy] | None = None) -> str:
-    """Return the page: one table of all strategies, then one section each."""
+    """Return the page: counts, one table of all strategies, the overlaps, then one section each."""
     listed = list(REGISTRY.values() if strategies is None else strategies)
     rows = [
         f"| {s.number} | [`{s.id}`](#{s.id}) | {s.category} | {s.status.value} | {s.cadence.value} "
@@ -42,11 +47,47 @@ def render_markdown(strategies: Iterable[Strategy] | None = None) -> str:
         for s in listed
     ]
     table = [
+        "## All",
+        "",
         "| no. | id | category | status | computes | horizon (sessions) | warm-up (observations) | capacity | trades |",
         "|---|---|---|---|---|---|---|---|---|",
         *rows,
     ]
-    return "\n".join([_HEAD, *table, "", *(_section(s) for s in listed)])
+    return "\n".join([_HEAD, *_counts(listed), "", *table, "", *_overlaps(listed), "", *(_section(s) for s in listed)])
+
+
+def _counts(listed: list[Strategy]) -> list[str]:
+    """How many there are by category and status."""
+    statuses = list(dict.fromkeys(s.status for s in listed))
+    lines = [
+        "## Counts",
+        "",
+        f"| category | sleeve | {' | '.join(s.value for s in statuses)} | all |",
+        "|---|---|" + "---|" * (len(statuses) + 1),
+    ]
+    for category in dict.fromkeys(s.category for s in listed):
+        own = [s for s in listed if s.category == category]
+        counted = [str(sum(s.status is status for s in own)) for status in statuses]
+        lines.append(f"| {category} | {own[0].sleeve.value} | {' | '.join(counted)} | {len(own)} |")
+    every = [str(sum(s.status is status for s in listed)) for status in statuses]
+    return [*lines, f"| all | | {' | '.join(every)} | {len(listed)} |"]
+
+
+def _overlaps(listed: list[Strategy]) -> list[str]:
+    """Strategies that look alike, and how each differs; the measured correlations are in the measurements."""
+    lines = [
+        "## Overlaps",
+        "",
+        "Strategies near to each other, and what makes each its own.",
+        "`docs/measurements.md` has the correlation of their scores on real history.",
+        "",
+        "| strategy | near to | it |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| [`{s.id}`](#{s.id}) | [`{other}`](#{other}) | {how} |" for s in listed for other, how in s.differs.items()
+    ]
+    return lines
 
 
 LEVELS = "▁▂▃▄▅▆▇█"
@@ -99,19 +140,29 @@ def _section(strategy: Strategy) -> str:
         "",
         strategy.rationale,
         "",
+        f"- Formula: {strategy.formula}",
         f"- Source: {strategy.source}",
         f"- Exposures: {', '.join(strategy.exposures)}",
         *(f"- Reads {_input(i)}" for i in strategy.inputs),
+        f"- Cannot do without: {', '.join(f'`{text}`' for text in _data(strategy)) or 'nothing but the calendar'}",
         f"- Parameters: {_parameters(strategy.params)}",
     ]
+    if strategy.consumes:
+        read = "every daily strategy that reads no signals" if EVERY in strategy.consumes else None
+        lines.append(f"- Reads the signals of {read or ', '.join(f'`{child}`' for child in strategy.consumes)}")
     if strategy.min_symbols > 1:
         lines.append(f"- Silent unless {strategy.min_symbols} symbols can speak")
     return "\n".join([*lines, ""])
 
 
+def _data(strategy: Strategy) -> list[str]:
+    return list(dict.fromkeys(text for item in strategy.inputs for text in item.data))
+
+
 def _input(item: Input) -> str:
     need = f"{item.warmup} observations, {item.staleness}" if not item.coverage else "known dates a year ahead"
-    return f"`features/{item.table}`: {', '.join(f'`{c}`' for c in item.columns)} ({need})"
+    columns = ", ".join(f"`{c}`" for c in item.columns) or "its health alone"
+    return f"`features/{item.table}`: {columns} ({need})"
 
 
 def _parameters(params: Mapping[str, Any]) -> str:

@@ -17,85 +17,67 @@ from qgtm_core.schemas.intraday import INTRADAY_FEATURES
 from qgtm_core.strategies.catalogue import render_markdown
 from qgtm_core.strategies.panel import legs_of
 from qgtm_core.strategies.registry import REGISTRY, collect
-from qgtm_core.strategies.spec import STALENESS, Strategy
-from qgtm_core.universe import TRADED
+from qgtm_core.strategies.spec import STALENESS, Sleeve, Strategy
+from qgtm_core.universe import INSTRUMENTS, TRADED
+from tests.core.strategies.specified import SPECIFIED
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "strategies.md"
 
-# number, cadence, horizon, warm-up, capacity and the parameters whose names are normative
-SPECIFIED = {
-    "real_rate_gold": (
-        (1, "daily", 20, 566, "High"),
-        {"k": [5, 20, 60], "w": [0.2, 0.5, 0.3], "w_trend": 0.8, "w_level": 0.2, "win": 504, "z0": 2.0},
-    ),
-    "dxy_gold": (
-        (6, "daily", 20, 312, "High"),
-        {"k": [20, 60], "win": 252, "rho_win": 126, "rho_gate": -0.1, "rho_full": -0.4},
-    ),
-    "breakeven_inflation_gold": (
-        (7, "daily", 20, 312, "High"),
-        {"k": [20, 60], "w": [0.6, 0.4], "win": 252, "damp": 0.5},
-    ),
-    "vix_haven": (
-        (9, "event", 15, 252, "Med"),
-        {"pr_min": 0.80, "ret_days": 5, "ret_max": -0.02, "ret_full": 0.06, "decay": 15},
-    ),
-    "tsmom": ((12, "monthly", 21, 273, "High"), {"look": 252, "com": 60, "vol_target": 0.15, "min_symbols": 3}),
-    "xsmom": ((13, "monthly", 21, 253, "High"), {"look": 252, "skip": 21, "min_symbols": 3}),
-    "carver_trend": (
-        (15, "daily", 40, 320, "High"),
-        {
-            "speeds": [[16, 64], [32, 128], [64, 256]],
-            "scalars": [3.75, 2.65, 1.87],
-            "fdm": 1.07,
-            "cap": 20,
-            "vol_span": 35,
-            "buffer": 0.10,
-        },
-    ),
-    "gold_silver_ratio": (
-        (20, "daily", 40, 252, "Med"),
-        {"win": 252, "z_in": 2.0, "z_out": 0.5, "z_stop": 4.0, "hl": [5, 90], "full": 3.0, "q": 0.5},
-    ),
-    "kalman_pairs": ((22, "daily", 10, 252, "High"), {"delta": 1.0e-4, "v": 1.0e-3, "z_min": 1.0, "z0": 2.0}),
-    "cot_precious": ((30, "weekly", 15, 156, "Med"), {"win_w": 156, "dead": 1.0, "full": 2.5, "q_backlog": 0.5}),
-    "vol_risk_parity": (
-        (38, "weekly", 21, 126, "High"),
-        {"lam": 0.97, "corr_win": 126, "vol_target": 0.12, "use_erc": False, "min_symbols": 3},
-    ),
-    "gold_seasonal_demand": (
-        (49, "daily", 20, 0, "Med"),
-        {
-            "lny": [5, 40, 0.5],
-            "lny_after": [-20, -1, -0.2],
-            "diwali": [3, 30, 0.4],
-            "akshaya": [0, 15, 0.2],
-            "wedding": 0.1,
-            "summer": -0.2,
-            "q": 0.5,
-        },
-    ),
+COMPUTES = {"d": {"daily"}, "w": {"weekly", "weekly, last session"}, "e": {"event"}, "i": {"intraday"}}
+COMPUTES["m"] = {"monthly", "monthly, first week"}
+# Where a declaration departs from the specification, and why
+DEPARTURES = {
+    ("central_bank_gold", "cadence"): "recomputed each session: it changes when a month is published",
+    ("gold_mint_sales", "warm-up"): "64 bars of GLD; the 60 months are the other input's",
+    ("levered_etf_decay", "fee"): "the expense ratio in force comes from the dated table of fund terms",
 }
 
 every_strategy = pytest.mark.parametrize("strategy", REGISTRY.values(), ids=list(REGISTRY))
 
 
-def test_the_registry_holds_the_specified_strategies_in_order() -> None:
+def test_the_registry_holds_the_76_specified_strategies_in_order() -> None:
     assert list(REGISTRY) == list(SPECIFIED)
+    assert len(REGISTRY) == 76
 
 
 @every_strategy
-def test_declarations_and_parameters_are_those_specified(strategy: Strategy) -> None:
-    declared, params = SPECIFIED[strategy.id]
-    found = (
-        strategy.number,
-        strategy.cadence.value,
-        strategy.horizon_sessions,
-        strategy.warmup,
-        strategy.capacity,
-    )
-    assert found == declared
-    assert {name: strategy.params[name] for name in params} == params
+def test_a_declaration_is_the_one_specified(strategy: Strategy) -> None:
+    number, category, status, computes, horizon, warmup, capacity = SPECIFIED[strategy.id][0]
+    found = {
+        "number": strategy.number == number,
+        "category": strategy.category == category,
+        "status": strategy.status.value == status,
+        "cadence": strategy.cadence.value in COMPUTES[computes],
+        "horizon": strategy.horizon_sessions == horizon,
+        "warm-up": strategy.warmup == warmup,
+        "capacity": strategy.capacity == capacity,
+    }
+    assert {what for what, same in found.items() if not same} == departures(strategy) & set(found)
+
+
+@every_strategy
+def test_parameters_have_the_specified_names_and_defaults(strategy: Strategy) -> None:
+    specified = SPECIFIED[strategy.id][1]
+    other = {name for name, value in specified.items() if _plain(strategy.params.get(name)) != value}
+    assert other == departures(strategy) & set(specified)
+
+
+def departures(strategy: Strategy) -> set[str]:
+    return {what for key, what in DEPARTURES if key == strategy.id}
+
+
+def _plain(value: object) -> object:
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+@every_strategy
+def test_a_declaration_tells_a_reader_everything(strategy: Strategy) -> None:
+    assert strategy.rationale
+    assert strategy.formula
+    assert strategy.source
+    assert strategy.exposures
+    assert all(item.data for item in strategy.inputs)
+    assert set(strategy.differs) <= set(REGISTRY) - {strategy.id}
 
 
 @every_strategy
@@ -109,7 +91,8 @@ def test_every_declared_column_exists_in_its_feature_table(strategy: Strategy) -
 
 @every_strategy
 def test_every_symbol_is_traded_and_has_a_leg(strategy: Strategy) -> None:
-    assert set(strategy.symbols) <= set(TRADED)
+    known = TRADED if strategy.sleeve in {Sleeve.DAILY, Sleeve.INTRADAY} else tuple(INSTRUMENTS)
+    assert set(strategy.symbols) <= set(known)
     assert {leg.symbol for leg in legs_of(strategy)} == set(strategy.symbols)
 
 
