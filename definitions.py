@@ -13,6 +13,7 @@ from qgtm_assets.checks.gates import GATE_CHECKS
 from qgtm_assets.checks.quality import QUALITY_CHECKS
 from qgtm_assets.features import FEATURE_ASSETS, feature_asset
 from qgtm_assets.intraday import INTRADAY_ASSETS
+from qgtm_assets.models import MODEL_ASSETS, meta_models_asset, models_asset
 from qgtm_assets.ops import OPS
 from qgtm_assets.pit import NORMALISED, PIT, pit_asset
 from qgtm_assets.raw import RAW, raw_asset
@@ -21,7 +22,7 @@ from qgtm_assets.trading import TRADING_ASSETS
 from qgtm_core.features.registry import FEATURES
 from qgtm_core.schemas.raw import RAW_TABLES
 from qgtm_core.strategies.registry import DAILY, SHADOW
-from qgtm_jobs.jobs import LIVE_JOBS, RESEARCH_JOBS, history
+from qgtm_jobs.jobs import LIVE_JOBS, RESEARCH_JOBS, history, models
 from qgtm_jobs.progress import progress_logger
 from qgtm_jobs.schedules import SCHEDULES
 from qgtm_resources.clients.alpaca import LIVE_HOST, PAPER_URL
@@ -97,11 +98,16 @@ def market_history(settings: Settings) -> dg.Definitions:
     assets = [
         *(raw_asset(table, checked=False) for table in RAW_TABLES.values()),
         *(pit_asset(table, checked=False) for table in NORMALISED),
+        models_asset(checked=False),
+        meta_models_asset(checked=False),
         *(feature_asset(feature, checked=False) for feature in FEATURES.values()),
         *(signal_asset(strategy, checked=False) for strategy in (*DAILY.values(), *SHADOW.values())),
     ]
     return dg.Definitions(
-        assets=assets, jobs=[history], resources=_inert(resources_of(settings)), loggers={"progress": progress_logger}
+        assets=assets,
+        jobs=[history, models],
+        resources=_inert(resources_of(settings)),
+        loggers={"progress": progress_logger},
     )
 
 
@@ -114,7 +120,9 @@ def build_defs(settings: Settings, **overrides: Any) -> dict[str, dg.Definitions
     """Both code locations. What research may not do is not registered there: no broker, no orders, no sensors."""
     resources = resources_of(settings, **overrides)
     live = dg.Definitions(
-        assets=list[Any]([*RAW, *PIT, *FEATURE_ASSETS, *SIGNALS, *TRADING_ASSETS, *INTRADAY_ASSETS, *OPS]),
+        assets=list[Any](
+            [*RAW, *PIT, *MODEL_ASSETS, *FEATURE_ASSETS, *SIGNALS, *TRADING_ASSETS, *INTRADAY_ASSETS, *OPS]
+        ),
         asset_checks=[*QUALITY_CHECKS, *DRIFT_CHECKS, *GATE_CHECKS],
         jobs=LIVE_JOBS,
         schedules=SCHEDULES,

@@ -14,7 +14,9 @@ from qgtm_core.schemas.spec import Table
 from qgtm_resources.quarantine import record
 from qgtm_resources.resources import WarehouseResource
 
-AUTOMATION = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
+# fits come a few times a year: a session without one is no reason to wait
+_FITS = dg.AssetSelection.assets(["pit", "models"], ["pit", "meta_models"])
+AUTOMATION = (dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()).ignore(_FITS)
 
 
 def pit_asset(table: Table, *, checked: bool = True) -> dg.AssetsDefinition:

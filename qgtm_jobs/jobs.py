@@ -8,7 +8,8 @@ from qgtm_core.schemas.raw import RAW_TABLES
 
 _IN_PROCESS = dg.in_process_executor
 _QUOTES = dg.AssetSelection.assets(["raw", "decision_quotes"])
-_MARKET = dg.AssetSelection.groups("raw", "pit", "features")
+_FITS = dg.AssetSelection.assets(["pit", "models"], ["pit", "meta_models"])
+_MARKET = dg.AssetSelection.groups("raw", "pit", "features") - _FITS
 # no retries of any of the three mechanisms: a rebalance that failed is looked at by a person
 _ORDERS = {"dagster/priority": "10", "qgtm/orders": "yes", "dagster/max_retries": "0"}
 
@@ -43,6 +44,13 @@ intraday = dg.define_asset_job(
     tags=_ORDERS,
     description="One tick of the intraday sleeve: bars, signals, netted target, orders (tag qgtm/decided_at)",
 )
+models = dg.define_asset_job(
+    "models",
+    selection=_FITS | dg.AssetSelection.assets(["features", "regime"], ["features", "learning"], ["features", "meta"]),
+    executor_def=_IN_PROCESS,
+    tags={"dagster/priority": "-5"},
+    description="Fits that are due (quarterly, four-weekly) and the features that use them; run it once a week",
+)
 flatten = dg.define_asset_job(
     "flatten",
     selection=dg.AssetSelection.assets(["ops", "flatten"]),
@@ -74,5 +82,5 @@ FEED_JOBS = {
     )
     for name, table in RAW_TABLES.items()
 }
-LIVE_JOBS = [ingest, rebalance, intraday, shadow, flatten, history, *FEED_JOBS.values()]
+LIVE_JOBS = [ingest, rebalance, intraday, shadow, models, flatten, history, *FEED_JOBS.values()]
 RESEARCH_JOBS = [backtest]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from qgtm_core import calendar
 from qgtm_core.features import learning, regime
+from qgtm_core.features.common import PRICE_KEY
+from qgtm_core.models import meta
 from qgtm_core.models.ensemble import SPEC as ENSEMBLE
 from qgtm_core.models.ensemble import fit_rows
 from qgtm_core.models.regime import SPEC as REGIME
@@ -40,7 +42,7 @@ def _fit_regime(examples: pl.DataFrame, _: Pit) -> Fit | None:
 
 
 def _fit_ensemble(examples: pl.DataFrame, known: Pit) -> Fit | None:
-    bars = as_of(known["prices"], calendar.last_known_session(), ("symbol", "event_date"))
+    bars = as_of(known["prices"], calendar.last_known_session(), PRICE_KEY)
     return fit_rows(examples, bars, COLUMNS)
 
 
@@ -63,9 +65,36 @@ def fit_missing(
         return
     days = calendar.schedule(calendar.FIRST_SESSION, due[-1]).select("session")
     examples = trainer.examples({name: cut(pit[name], due[-1]) for name in trainer.sources}, days)
-    for number, day in enumerate(due, start=1):
+
+    def fit(day: dt.date) -> Fit | None:
         known = {name: cut(pit[name], day) for name in trainer.sources}
-        fit = trainer.fit(examples.filter(pl.col("session") <= day), known)
-        if fit is not None:
-            yield model_row(trainer.spec, day, fit)
-        progress(f"{trainer.spec.model_id} of {day}", number, len(due))
+        return trainer.fit(examples.filter(pl.col("session") <= day), known)
+
+    yield from _fit_each(trainer.spec, "models", due, fit, progress)
+
+
+def fit_missing_meta(
+    wide: pl.DataFrame,
+    prices: pl.DataFrame,
+    first: dt.date,
+    last: dt.date,
+    held: Collection[dt.date],
+    progress: Progress,
+) -> Iterator[pl.DataFrame]:
+    """The same for the meta-labeller, from stored signals and features (`meta.wide_frame`) and `pit/prices`."""
+    due = [day for day in refit_sessions(meta.SPEC, first, last) if day not in held]
+
+    def fit(day: dt.date) -> Fit | None:
+        return meta.fit_meta(wide.filter(pl.col("session") <= day), as_of(prices, day, PRICE_KEY))
+
+    yield from _fit_each(meta.SPEC, "meta_models", due, fit, progress)
+
+
+def _fit_each(
+    spec: ModelSpec, table: str, due: Sequence[dt.date], fit: Callable[[dt.date], Fit | None], progress: Progress
+) -> Iterator[pl.DataFrame]:
+    for number, day in enumerate(due, start=1):
+        found = fit(day)
+        if found is not None:
+            yield model_row(spec, day, found, table)
+        progress(f"{spec.model_id} of {day}", number, len(due))
