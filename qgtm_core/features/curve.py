@@ -32,10 +32,11 @@ MARKETS = {root: market for market, (root, _) in METALS.items()}
 FUNDS = {fund: root for root, fund in METALS.values()}
 ROOTS = pl.Enum(list(CYCLES))
 _DAYS, _MONTHS = 1 << 20, 1 << 16  # more than days since 1970 and delivery months since year 0
-# months from each delivery of a cycle to the next, by root
+# root and delivery month (1 to 12) in one number -> months to the next delivery of the cycle
 STEPS = {
-    root: {month: (cycle[(place + 1) % len(cycle)] - month) % 12 for place, month in enumerate(cycle)}
-    for root, cycle in CYCLES.items()
+    place * _MONTHS + month: (cycle[(turn + 1) % len(cycle)] - month) % 12
+    for place, cycle in enumerate(CYCLES.values())
+    for turn, month in enumerate(cycle)
 }
 
 
@@ -63,64 +64,60 @@ def _dated(pit: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 def quotes(view: pl.DataFrame) -> pl.DataFrame:
     """Usable settlements of the cycles' contracts by root, day and delivery month; one vendor a day.
 
-    `place` orders root and day, `number` counts delivery months: whole numbers sort and join faster than names.
+    Whole numbers sort and join faster than names: `place` is root and day, `issue` is root and delivery month and
+    `following` the next issue of the cycle.
     """
-    close, month = pl.col("close"), pl.col("expiry_month").dt.month()
-    cycle = pl.any_horizontal((pl.col("root") == root) & month.is_in(months) for root, months in CYCLES.items())
-    root, day = pl.col("root").cast(ROOTS), pl.col("event_date")
-    rows = view.filter(cycle & close.is_finite() & (close > 0.0)).select(
+    close, month = pl.col("close"), pl.col("expiry_month")
+    root = pl.col("root").cast(ROOTS)
+    code = root.to_physical().cast(pl.Int64)
+    rows = view.filter(pl.col("root").is_not_null() & close.is_finite() & (close > 0.0)).select(
         root,
         "series",
         "event_date",
         *STAMPS,
         "close",
-        place=root.to_physical().cast(pl.Int64) * _DAYS + day.to_physical(),
-        number=pl.col("expiry_month").dt.year().cast(pl.Int64) * 12 + month - 1,
+        place=code * _DAYS + pl.col("event_date").to_physical(),
+        issue=code * _MONTHS + month.dt.year().cast(pl.Int64) * 12 + month.dt.month() - 1,
     )
+    rows = rows.join(_issues(rows), on="issue", how="inner", maintain_order="left")
     if rows["series"].n_unique() > 1:
         rows = rows.filter(pl.col("series") == pl.col("series").min().over("place"))
-    return rows.sort(_contract(pl.col("place"), pl.col("number")), maintain_order=True)
+    return rows.sort(_contract(pl.col("place"), pl.col("issue")), maintain_order=True)
 
 
-def _contract(place: pl.Expr, number: pl.Expr) -> pl.Expr:
-    """One whole number for root, day and delivery month."""
-    return place * _MONTHS + number
+def _issues(rows: pl.DataFrame) -> pl.DataFrame:
+    """Issues of the cycles: `issue, following`, first day of `delivery` and first `notice`."""
+    issue = pl.col("issue")
+    month = issue % _MONTHS % 12 + 1
+    step = (issue // _MONTHS * _MONTHS + month).replace_strict(STEPS, default=None, return_dtype=pl.Int64)
+    found = rows.select(issue.unique()).with_columns(
+        following=issue + step, delivery=pl.date(issue % _MONTHS // 12, month, 1)
+    )
+    return found.drop_nulls("following").with_columns(notice=first_notice(pl.col("delivery")))
 
 
 def first_two(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row a root and day with both contracts: stamps of the later, delivery months and settlements of both."""
-    notices = rows.select(pl.col("number").unique()).with_columns(notice=first_notice(_first_day(pl.col("number"))))
+    """One row a root and day with both contracts: stamps of the later, issues and settlements of both."""
     left = (pl.col("notice") - pl.col("event_date")).dt.total_days()
-    quoted = rows.join(notices, on="number", how="left", maintain_order="left").filter(left >= DAYS_TO_NOTICE)
+    quoted = rows.filter(left >= DAYS_TO_NOTICE)
     place = quoted["place"]
-    nearest = (place != place.shift(1)).fill_null(value=True) & (place == place.shift(-1)).fill_null(value=False)
-    index = nearest.arg_true()
+    nearest = (place != place.shift(1)).fill_null(value=True)
+    followed = (place == place.shift(-1)) & (quoted["following"] == quoted["issue"].shift(-1))
+    index = (nearest & followed.fill_null(value=False)).arg_true()
     first, second = quoted[index], quoted[index + 1]
-    pairs = (
-        first.drop("notice")
-        .rename({"number": "month_1", "close": "f1"})
-        .with_columns(
-            second["number"].alias("month_2"),
-            second["close"].alias("f2"),
-            *(pl.max_horizontal(name, second[name]) for name in STAMPS),
-        )
+    days = (second["delivery"] - first["delivery"]).dt.total_days()
+    return first.select(
+        "root",
+        "series",
+        "event_date",
+        "place",
+        *(pl.max_horizontal(name, second[name]) for name in STAMPS),
+        issue_1="issue",
+        issue_2=second["issue"],
+        f1="close",
+        f2=second["close"],
+        years_between=days * (1.0 / maths.DAYS_A_YEAR),
     )
-    days = _first_day(pl.col("month_2")) - _first_day(pl.col("month_1"))
-    years = days.dt.total_days() * (1.0 / maths.DAYS_A_YEAR)
-    return pairs.filter(_next_in_cycle(pl.col("month_1"), pl.col("month_2"))).with_columns(years_between=years)
-
-
-def _first_day(number: pl.Expr) -> pl.Expr:
-    return pl.date(number // 12, number % 12 + 1, 1)
-
-
-def _next_in_cycle(first: pl.Expr, second: pl.Expr) -> pl.Expr:
-    steps = [
-        (pl.col("root") == root)
-        & (second - first == (first % 12 + 1).replace_strict(step, default=None, return_dtype=pl.Int64))
-        for root, step in STEPS.items()
-    ]
-    return pl.any_horizontal(steps)
 
 
 def held_returns(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -129,10 +126,10 @@ def held_returns(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     Both roll at the close of the day before the calendar names the next contract, so no return spans two contracts.
     Null where either was not quoted by the same vendor the day before.
     """
-    before = rows.select("series", "close", contract=_contract(pl.col("place"), pl.col("number")))
+    before = rows.select("series", "close", contract=_contract(pl.col("place"), pl.col("issue")))
     place = pl.col("place").shift(1).over("root")
     for n in ("1", "2"):
-        pairs = pairs.with_columns(contract=_contract(place, pl.col(f"month_{n}"))).join(
+        pairs = pairs.with_columns(contract=_contract(place, pl.col(f"issue_{n}"))).join(
             before.rename({"series": f"series_{n}", "close": f"close_{n}"}),
             on="contract",
             how="left",
@@ -142,6 +139,11 @@ def held_returns(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     return pairs.with_columns(
         pl.when(same).then((pl.col(f"f{n}") / pl.col(f"close_{n}")).log()).alias(f"r{n}") for n in ("1", "2")
     )
+
+
+def _contract(place: pl.Expr, issue: pl.Expr) -> pl.Expr:
+    """One whole number for root, day and delivery month."""
+    return place * _MONTHS + issue % _MONTHS
 
 
 def curve_features(view: pl.DataFrame) -> pl.DataFrame:

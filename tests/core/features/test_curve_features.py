@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 
 from qgtm_core import calendar, publication
 from qgtm_core.features.business_days import first_notice, last_business_day
+from qgtm_core.features.curve import compute_carry, compute_curve, compute_lease
 from qgtm_core.features.registry import compute_features
 from qgtm_core.schemas.features.curve import CYCLES, METALS
 from tests.core import pit_frames
@@ -129,6 +130,12 @@ def last_open_day(before: dt.date) -> dt.date:
     return day
 
 
+def second_month(root: str, day: dt.date) -> dt.date:
+    both = two_months(root, day)
+    assert both is not None
+    return both[1]
+
+
 def two_months(root: str, day: dt.date) -> tuple[dt.date, dt.date] | None:
     """First and second contract of a day, by hand."""
     listed = sorted(m for m in book(root)[day] if m.month in CYCLES[root])
@@ -173,7 +180,7 @@ def spread_of_years(root: str, until: int) -> tuple[float, float]:
         (before, _, _), (day, *held) = seen[i - 1], seen[i]
         old = [book(root)[before].get(month) for month in held]
         if None not in old:
-            total += [math.log(book(root)[day][m] / o) for m, o in zip(held, old, strict=True)]
+            total += [math.log(book(root)[day][m] / o) for m, o in zip(held, old, strict=True) if o is not None]
     return math.exp(total[0]) - 1, math.exp(total[1]) - 1
 
 
@@ -245,6 +252,19 @@ def test_a_range_equals_its_sessions_one_at_a_time_under_revisions(table: str) -
         assert_frame_equal(one, whole.filter(pl.col("session") == session), check_exact=True)
 
 
+@pytest.mark.parametrize("table", TABLES)
+def test_the_order_of_stored_rows_does_not_matter(table: str) -> None:
+    shuffled = {name: frame.sample(fraction=1.0, shuffle=True, seed=3) for name, frame in tables().items()}
+    span = days(dt.date(2016, 3, 1), dt.date(2016, 3, 18))
+    want = computed(table).join(span.select("session"), on="session", how="semi")
+    assert_frame_equal(compute_features(table, shuffled, span), want, check_exact=True)
+
+
+@pytest.mark.parametrize("compute", [compute_curve, compute_carry, compute_lease])
+def test_no_session_asked_gives_no_row(compute: Callable[..., pl.DataFrame]) -> None:
+    assert compute(tables(), days().clear().select("session")).is_empty()
+
+
 def test_a_contract_quoted_late_changes_only_later_sessions() -> None:
     """The nearest contract's last quote comes four sessions late, when its own history has nothing newer."""
     curve = tables()["curve"].filter((pl.col("root") == "GC") & pl.col("expiry_month").is_not_null())
@@ -268,7 +288,7 @@ def test_no_dated_contract_means_no_row(table: str) -> None:
 
 def test_a_curve_without_its_second_month_is_no_observation() -> None:
     day = dt.date(2015, 3, 16)
-    _, far = two_months("GC", day)
+    far = second_month("GC", day)
     gone = (pl.col("event_date") == day) & (pl.col("expiry_month") == far)
     torn = tables()["curve"].filter(pl.col("expiry_month").is_not_null() & ~gone)
     got = compute_features("curve", {"curve": torn}, days(dt.date(2015, 3, 17), dt.date(2015, 3, 17)))
@@ -282,9 +302,9 @@ def test_two_vendors_are_never_mixed_in_one_curve() -> None:
         .filter(pl.col("expiry_month").is_not_null())
         .with_columns(series=pl.lit("zz_other_vendor"), close=pl.col("close") * 2.0)
     )
-    near, _ = two_months("GC", day)
+    far = second_month("GC", day)
     first = tables()["curve"].filter(
-        pl.col("expiry_month").is_null() | (pl.col("event_date") != day) | (pl.col("expiry_month") == near)
+        pl.col("expiry_month").is_null() | (pl.col("event_date") != day) | (pl.col("expiry_month") < far)
     )
     both = pl.concat([first, other.filter(pl.col("event_date") == day)])
     got = compute_features("curve", {"curve": both}, days(dt.date(2015, 3, 17), dt.date(2015, 3, 17)))
