@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from qgtm_core import calendar
 from qgtm_core.features.common import HEALTH, PRICE_KEY, STAMPS, one_price, with_prefix
 from qgtm_core.features.events import scheduled
-from qgtm_core.features.options import places, points_of, views
+from qgtm_core.features.options import history_of, places, points_of, views
 from qgtm_core.features.spec import Feature
-from qgtm_core.maths import surface, trailing
+from qgtm_core.maths import surface
 from qgtm_core.pit import point_in_time
 
 GOLD = "GLD"
@@ -125,7 +125,7 @@ def _implied(options: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 def _read(view: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     snapshots, expiries = points_of(view)
     readers = places(rows["session"])
-    past = trailing.Trailing.read(np.zeros(snapshots.height), places(snapshots["session"]), readers, REACH)
+    past = history_of(snapshots, np.zeros(snapshots.height), readers, REACH)
     seen = rows.with_columns(place=readers, row=past.ends - 1, obs=past.counts.astype(np.int32)).filter(past.counts > 0)
     newest = pl.concat([seen, snapshots.select("event_at", "available_at")[seen["row"]]], how="horizontal")
     far = surface.constant_maturity(expiries, BASE_DAYS, ("atm",), ("atm",)).select("event_at", iv_90="atm")

@@ -54,7 +54,8 @@ def views(
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """Split the sessions where known chains or index values were rewritten; yield them with the chains then known."""
     since = calendar.offset_session(sessions["session"][0], -reach)
-    rows = options.lazy().filter((pl.col("session") > since) & pl.col("underlying").is_in(symbols))
+    oldest = dt.datetime.combine(since + dt.timedelta(days=1), dt.time(), calendar.NEW_YORK)
+    rows = options.lazy().filter((pl.col("event_at") >= oldest) & pl.col("underlying").is_in(symbols))
     near = (pl.col("expiry") - pl.col("event_at").dt.date()) <= pl.duration(days=LONGEST_DAYS)
     known = rows.filter(near).select(_QUOTES).collect()
     cuts: set[int] = set()
@@ -78,12 +79,12 @@ def points_of(view: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def read_symbol(symbol: str, snapshots: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """Features of one underlying at each session from its own snapshots, oldest first."""
-    place, readers = places(snapshots["session"]), places(sessions["session"])
+    readers = places(sessions["session"])
     columns: dict[str, pl.Series] = {}
     for prefix, value, names in _SERIES:
         there = snapshots[value].is_finite().fill_null(value=False)
-        usable, known = snapshots.filter(there), place[there.to_numpy()]
-        past = trailing.Trailing.read(usable[value].to_numpy(), known, readers, REACH)
+        usable = snapshots.filter(there)
+        past = history_of(usable, usable[value].to_numpy(), readers)
         columns |= _newest(usable, past, prefix, names) | _history(past, value)
     rows = pl.DataFrame([s.alias(name) for name, s in columns.items()])
     rows = rows.with_columns(pl.col(c).fill_nan(None) for c, d in rows.schema.items() if d.is_float())
@@ -156,6 +157,14 @@ def _with_slope(snapshots: pl.DataFrame, index: pl.DataFrame) -> pl.DataFrame:
 def places(days: pl.Series) -> NDArray[np.int64]:
     """Places of sessions in the exchange calendar."""
     return calendar.schedule()["session"].search_sorted(days, side="left").to_numpy().astype(np.int64)
+
+
+def history_of(
+    snapshots: pl.DataFrame, values: NDArray[np.float64], readers: NDArray[np.int64], reach: int = REACH
+) -> trailing.Trailing:
+    """What readers see of snapshots in event order: those of the last `reach` sessions, once all of one is known."""
+    about = places(snapshots.select(surface.NEW_YORK_DAY)["event_at"])
+    return trailing.Trailing.read(values, about, places(snapshots["session"]), readers, reach)
 
 
 def _newest(usable: pl.DataFrame, past: trailing.Trailing, prefix: str, names: tuple[str, ...]) -> dict[str, pl.Series]:

@@ -20,6 +20,7 @@ IntArray = NDArray[np.int64]
 CHAIN = ("underlying", "event_at")
 EXPIRY = (*CHAIN, "expiry")
 SKEW_DELTA = 0.25
+NEW_YORK_DAY = pl.col("event_at").dt.convert_time_zone("America/New_York").dt.date()
 POINTS = ("atm", "call_25", "put_25")
 
 
@@ -147,5 +148,4 @@ def nearest_expiry(points: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
 
 def with_days(points: pl.DataFrame) -> pl.DataFrame:
     """Add `days`: calendar days from the snapshot's New York day to the expiry."""
-    day = pl.col("event_at").dt.convert_time_zone("America/New_York").dt.date()
-    return points.with_columns(days=(pl.col("expiry") - day).dt.total_days().cast(pl.Int32))
+    return points.with_columns(days=(pl.col("expiry") - NEW_YORK_DAY).dt.total_days().cast(pl.Int32))

@@ -25,14 +25,15 @@ class Trailing:
     ends: IntArray
 
     @classmethod
-    def read(cls, values: FloatArray, known: IntArray, readers: IntArray, reach: int) -> Trailing:
-        """Readers at places of a calendar see what became known in the last `reach` places, their own included.
+    def read(cls, values: FloatArray, about: IntArray, known: IntArray, readers: IntArray, reach: int) -> Trailing:
+        """Readers at places of a calendar see what is about the last `reach` places, their own included, and known.
 
-        `known` is the place at which each observation became known, observations oldest first.
+        `about` and `known` are the places that each observation is about and at which it became known; observations
+        are in the order of `about`. One that came late keeps those after it waiting.
         """
-        order = np.maximum.accumulate(known) if known.size else known
-        begins = np.searchsorted(order, readers - reach, side="right")
-        return cls(values, begins, np.searchsorted(order, readers, side="right"))
+        arrived = np.maximum.accumulate(known) if known.size else known
+        ends = np.searchsorted(arrived, readers, side="right")
+        return cls(values, np.minimum(np.searchsorted(about, readers - reach, side="right"), ends), ends)
 
     @property
     def counts(self) -> IntArray:

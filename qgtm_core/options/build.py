@@ -120,7 +120,7 @@ def _fit(
     else:
         budget = rules.risk_share * account.equity_usd
         units, unit = _within(budget, outcome.max_loss * SHARES), f"{outcome.max_loss * SHARES:.0f} USD at risk"
-        needed = max(payoff.net_mid(legs), outcome.max_loss) * SHARES
+        needed = max(payoff.net_worst(legs), outcome.max_loss) * SHARES
         units = min(units, _within(account.cash_usd, needed))
     if units < 1:
         covered = structure.shares or needs.cash
@@ -179,7 +179,7 @@ def _write(
         limit_mid=round(mid, 2),
         limit_worst=round(payoff.net_worst(legs), 2),
         premium_usd=mid * contracts,
-        collateral_usd=_collateral(structure, sized, mid) * contracts,
+        collateral_usd=_collateral(structure, sized) * contracts,
         covering_shares=sized.cover.calls * contracts,
         max_loss_usd=outcome.max_loss * contracts,
         max_profit_usd=None if outcome.max_profit is None else outcome.max_profit * contracts,
@@ -195,10 +195,10 @@ def _write(
     )
 
 
-def _collateral(structure: Structure, sized: _Sized, mid: float) -> float:
+def _collateral(structure: Structure, sized: _Sized) -> float:
     """Cash a share of a unit: the strike of a bare put, the debit beside a holding, else the largest loss."""
     if structure.shares:
-        return max(mid, 0.0)
+        return max(payoff.net_worst(sized.legs), 0.0)
     return sized.cover.cash or sized.outcome.max_loss
 
 

@@ -30,7 +30,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Payoff:
-    """Outcome at expiry of one unit, premium included; null profit = without bound."""
+    """Outcome at expiry of one unit, filled at its worst acceptable price; null profit = without bound."""
 
     max_loss: float
     max_profit: float | None
@@ -88,9 +88,10 @@ def _unpaired(legs: Sequence[Leg], right: str) -> list[float]:
 def payoff(legs: Sequence[Leg], spot: float, shares: int = 0) -> Payoff:
     """Outcome at expiry of legs that expire together, with `shares` held a share of the unit (0 or 1).
 
-    Raises InvariantError when the loss has no bound.
+    The premium is that of `net_worst`, so no fill within the limit turns out worse. Raises InvariantError when the loss
+    has no bound.
     """
-    paid = net_mid(legs)
+    paid = net_worst(legs)
 
     def worth(price: float) -> float:
         options = sum(

@@ -58,7 +58,11 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One day order of 1 to 4 legs. Amounts are of the whole order; delta and gamma in shares, vega in USD a point."""
+    """One day order of 1 to 4 legs.
+
+    Amounts are of the whole order; losses, profits and break-evens are those at expiry after a fill at `limit_worst`.
+    Delta and gamma in shares, vega in USD a point of volatility.
+    """
 
     strategy_id: str
     structure: str
