@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from qgtm_core import calendar
 from qgtm_core.features.business_days import first_notice, last_business_day
 from qgtm_core.features.common import HEALTH, STAMPS, usable_prices
 from qgtm_core.features.joint import meet, observe_joint, one_series
@@ -21,7 +22,7 @@ from qgtm_core.schemas.features.curve import CYCLES, METALS
 
 DAYS_TO_NOTICE = 10
 YEAR, TWO_YEARS = 252, 504  # observations
-INVERTED = 3
+INVERTED = 3  # sessions in a row
 CARRY_SPAN = 90  # Carver (2015)
 FUND_BARS = 60  # before the fund's volatility counts
 MEDIAN = 5
@@ -154,6 +155,9 @@ def curve_features(view: pl.DataFrame) -> pl.DataFrame:
     year = [(pl.col(f"r{n}").rolling_sum(YEAR, min_samples=need).exp() - 1.0).over("root") for n in (1, 2)]
     pairs = pairs.with_columns(nearby_return_252=year[0], next_return_252=year[1])
     momentum = pl.col("nearby_return_252") - pl.col("next_return_252")
+    open_days = calendar.schedule()["session"].search_sorted(pairs["event_date"], side="right").cast(pl.Int64)
+    pairs = pairs.with_columns(open_days.alias("open_days"))
+    apart = pl.col("open_days") - pl.col("open_days").shift(INVERTED - 1).over("root")
     return pairs.select(
         *STAMPS,
         *("f1", "f2", "years_between", "nearby_return_252", "next_return_252"),
@@ -161,7 +165,7 @@ def curve_features(view: pl.DataFrame) -> pl.DataFrame:
         obs=_counted(),
         roll_yield=maths.roll_yield(F1, F2, YEARS),
         basis=maths.basis(F1, F2),
-        front_premium_min_3=(F1 / F2 - 1.0).rolling_min(INVERTED).over("root"),
+        front_premium_min_3=pl.when(apart < INVERTED).then((F1 / F2 - 1.0).rolling_min(INVERTED).over("root")),
         basis_momentum_252=momentum,
         basis_momentum_sd_504=stats.rolling_sd(momentum, TWO_YEARS).over("root"),
     )

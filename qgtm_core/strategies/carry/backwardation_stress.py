@@ -22,7 +22,7 @@ PARAMS: Mapping[str, Any] = {
 
 
 def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
-    """Return the lease beyond its usual height, and a step while every curve of `inv_days` was inverted."""
+    """Return the lease beyond its usual height, and a step while the curve was inverted for `inv_days` sessions."""
     height = over(pl.col("lease") - params["lease_lo"], params["lease_span"]).clip(0.0, 1.0)
     premium = pl.col(f"front_premium_min_{params['inv_days']}")
     inverted = pl.when(premium > params["inv_tol"]).then(1.0).when(premium.is_not_null()).then(0.0)
@@ -49,8 +49,7 @@ STRATEGY = Strategy(
     exposures=("GOLD+", "LIQ_CROWD-"),
     source="Barone-Adesi, Geman & Theal 2010; Gorton, Hayashi & Rouwenhorst 2013",
     rationale="A metal that lies in vaults is backwardated only when what lies there is not for hire.",
-    formula="b = 1 if F1 > 1.0005 F2 on 3 observations in a row; "
-    "score = 0.7 clip((lease - 0.005) / 0.015, 0, 1) + 0.3 b",
+    formula="b = 1 if F1 > 1.0005 F2 on 3 sessions in a row; score = 0.7 clip((lease - 0.005) / 0.015, 0, 1) + 0.3 b",
     differs={
         "carver_carry": "a long-only event, not a standing forecast",
         "gc_term_structure": "the level of lease and slope in stress, not the change of the slope",

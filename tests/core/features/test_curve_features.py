@@ -169,8 +169,11 @@ def test_the_first_two_contracts_are_those_a_desk_would_name(market: str, sessio
     assert got["years_between"] == pytest.approx(years)
     assert got["roll_yield"] == pytest.approx(math.log(got["f1"] / got["f2"]) / years)
     assert got["basis"] == pytest.approx((got["f1"] - got["f2"]) / got["f1"])
-    recent = [book(root)[d][a] / book(root)[d][b] - 1 for d, a, b in known[-3:]]
-    assert got["front_premium_min_3"] == pytest.approx(min(recent))
+    if calendar.sessions_since(known[-3][0], day) == 2:
+        premiums = [book(root)[d][a] / book(root)[d][b] - 1 for d, a, b in known[-3:]]
+        assert got["front_premium_min_3"] == pytest.approx(min(premiums))
+    else:
+        assert got["front_premium_min_3"] is None
 
 
 def spread_of_years(root: str, until: int) -> tuple[float, float]:
@@ -293,6 +296,17 @@ def test_a_curve_without_its_second_month_is_no_observation() -> None:
     torn = tables()["curve"].filter(pl.col("expiry_month").is_not_null() & ~gone)
     got = compute_features("curve", {"curve": torn}, days(dt.date(2015, 3, 17), dt.date(2015, 3, 17)))
     assert got.filter(pl.col("market") == "gold")["event_at"].dt.date().to_list() == [dt.date(2015, 3, 13)]
+
+
+def test_a_session_without_a_curve_interrupts_the_three_in_a_row() -> None:
+    gold = (pl.col("root") == "GC") & pl.col("expiry_month").is_not_null()
+    whole = tables()["curve"].filter(gold & pl.col("event_date").is_between(dt.date(2015, 3, 2), dt.date(2015, 3, 31)))
+    torn = whole.filter(pl.col("event_date") != dt.date(2015, 3, 12))
+    span = days(dt.date(2015, 3, 11), dt.date(2015, 3, 18))
+    got = compute_features("curve", {"curve": torn}, span)["front_premium_min_3"]
+    full = compute_features("curve", {"curve": whole}, span)["front_premium_min_3"]
+    assert got.is_null().to_list() == [False, False, False, True, True, False]
+    assert full.null_count() == 0
 
 
 def test_two_vendors_are_never_mixed_in_one_curve() -> None:
