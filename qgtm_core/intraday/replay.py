@@ -88,7 +88,7 @@ def trades(
 def hedged(raw: Cube, may_enter: Cube, may_hold: Cube, *, step: float, entries: int = MAX_ENTRIES) -> Cube:
     """Return the score held when only moves of at least `step` are followed, each session from flat.
 
-    NaN = nothing to hold: the position ends there and opening another counts as an entry.
+    The first move away from flat is an entry. NaN = nothing to hold: the position ends there, and the next is another.
     """
     held, inside = np.zeros(raw[:, 0].shape), np.zeros(raw[:, 0].shape, dtype=bool)
     taken = np.zeros_like(held)
@@ -97,7 +97,7 @@ def hedged(raw: Cube, may_enter: Cube, may_hold: Cube, *, step: float, entries: 
         now = raw[:, tick]
         known = np.isfinite(now) & (may_hold[:, tick] == 1.0)
         inside = inside & known
-        begins = known & ~inside & (may_enter[:, tick] == 1.0) & (taken < entries)
+        begins = known & ~inside & (np.abs(now) >= step) & (may_enter[:, tick] == 1.0) & (taken < entries)
         follows = begins | (inside & (np.abs(now - held) >= step))
         held = np.where(follows, now, np.where(inside, held, 0.0))
         inside, taken = inside | begins, taken + begins
