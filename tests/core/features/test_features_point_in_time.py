@@ -5,27 +5,53 @@ from __future__ import annotations
 import datetime as dt
 import functools
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from qgtm_core import calendar
 from qgtm_core.features.registry import FEATURES, compute_features
 from qgtm_core.schemas.features import FEATURE_TABLES
 from qgtm_core.schemas.pit import PIT_TABLES
 from tests.core import pit_frames
+from tests.properties import market
 
-CUTS = (dt.date(2014, 9, 3), dt.date(2015, 7, 6), dt.date(2016, 11, 25))
+# The simulated market, with a few late rows and revisions in every table; one and a half years after all warm-ups.
+FIRST, LAST = dt.date(2023, 1, 3), dt.date(2024, 6, 28)
+CUTS = (dt.date(2023, 5, 8), dt.date(2023, 11, 24), dt.date(2024, 6, 3))
+SHARE = 0.0008  # of the recent rows late, and as many revised
 STAMPS = {"session", "event_date", "event_at", "available_at", "retrieved_at", "revision"}
+KNOWN_AHEAD = {"festivals", "events", "fomc", "fund_terms"}  # dates and terms, which are not revised
+
+
+def days(first: dt.date = FIRST, last: dt.date = LAST) -> pl.DataFrame:
+    return calendar.schedule(first, last).select("session", "decided_at")
+
+
+def troubled(name: str, frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """A table in which some of the newest rows come late and others are revised."""
+    recent = pl.col("session") >= dt.date(2022, 12, 1)
+    newest, older = frame.filter(recent), frame.filter(~recent)
+    if name in KNOWN_AHEAD or newest.is_empty():
+        return frame
+    declared = PIT_TABLES[name]
+    measured = [n for n, c in declared.columns.items() if n not in declared.key and c.dtype.is_float()]
+    fresh = newest.drop("session", "revision")
+    rows = pit_frames.revise(fresh, measured, rng, SHARE)
+    again = pit_frames.complete(name, rows.select([*fresh.columns, "revision"]))
+    return pl.concat([older, again])
 
 
 @functools.cache
 def tables() -> dict[str, pl.DataFrame]:
-    return pit_frames.tables(seed=21, share=0.003)
+    rng = np.random.default_rng(21)
+    return {name: troubled(name, frame, rng) for name, frame in market.base().items()}
 
 
 @functools.cache
 def computed(table: str) -> pl.DataFrame:
-    return compute_features(table, tables(), pit_frames.days())
+    return compute_features(table, tables(), days())
 
 
 def garbage(frame: pl.DataFrame, after: dt.date) -> pl.DataFrame:
@@ -42,8 +68,8 @@ def garbage(frame: pl.DataFrame, after: dt.date) -> pl.DataFrame:
 def test_features_do_not_change_when_later_rows_are_deleted(table, cut):
     known = {name: frame.filter(pl.col("session") <= cut) for name, frame in tables().items()}
     want = computed(table).filter(pl.col("session") <= cut)
-    assert_frame_equal(compute_features(table, known, pit_frames.days(last=cut)), want, check_exact=True)
-    one = compute_features(table, known, pit_frames.days(cut, cut))
+    assert_frame_equal(compute_features(table, known, days(last=cut)), want, check_exact=True)
+    one = compute_features(table, known, days(cut, cut))
     assert_frame_equal(one, want.filter(pl.col("session") == cut), check_exact=True)
 
 
@@ -51,24 +77,24 @@ def test_features_do_not_change_when_later_rows_are_deleted(table, cut):
 def test_features_do_not_change_when_later_rows_are_garbage(table):
     cut = CUTS[1]
     spoiled = {name: garbage(frame, cut) for name, frame in tables().items()}
-    got = compute_features(table, spoiled, pit_frames.days())
+    got = compute_features(table, spoiled, days())
     sessions = pl.col("session") <= cut
     assert_frame_equal(got.filter(sessions), computed(table).filter(sessions), check_exact=True)
 
 
 @pytest.mark.parametrize("table", FEATURES)
 def test_a_range_equals_its_sessions_computed_one_at_a_time(table):
-    days = pit_frames.days(dt.date(2016, 3, 1), dt.date(2016, 3, 18))
-    one_by_one = [compute_features(table, tables(), days.slice(i, 1)) for i in range(days.height)]
-    assert_frame_equal(pl.concat(one_by_one), compute_features(table, tables(), days), check_exact=True)
+    few = days(dt.date(2024, 3, 1), dt.date(2024, 3, 12))
+    one_by_one = [compute_features(table, tables(), few.slice(i, 1)) for i in range(few.height)]
+    assert_frame_equal(pl.concat(one_by_one), compute_features(table, tables(), few), check_exact=True)
 
 
 @pytest.mark.parametrize("table", FEATURES)
 def test_the_order_of_stored_rows_does_not_matter(table):
     shuffled = {name: frame.sample(fraction=1.0, shuffle=True, seed=3) for name, frame in tables().items()}
-    days = pit_frames.days(dt.date(2016, 3, 1), dt.date(2016, 3, 18))
-    want = computed(table).join(days.select("session"), on="session", how="semi")
-    assert_frame_equal(compute_features(table, shuffled, days), want, check_exact=True)
+    few = days(dt.date(2024, 3, 1), dt.date(2024, 3, 12))
+    want = computed(table).join(few.select("session"), on="session", how="semi")
+    assert_frame_equal(compute_features(table, shuffled, few), want, check_exact=True)
 
 
 def test_a_revision_changes_the_features_from_the_session_that_learns_of_it():
@@ -94,7 +120,7 @@ def test_a_revision_changes_the_features_from_the_session_that_learns_of_it():
 
 @pytest.mark.parametrize("table", FEATURES)
 def test_every_row_was_known_at_its_decision(table):
-    rows = computed(table).join(pit_frames.days(), on="session")
+    rows = computed(table).join(days(), on="session")
     for name in [n for n in rows.columns if n.endswith("available_at")]:
         assert (rows[name] <= rows["decided_at"]).all()
 
@@ -111,37 +137,37 @@ def test_every_value_is_a_number_or_null(table):
 def test_every_session_has_a_row_from_the_first_known_one_on(table):
     keys = [name for name in FEATURE_TABLES[table].key if name != "session"]
     rows = computed(table)
-    days = pit_frames.days()["session"]
+    every = days()["session"]
     groups = rows.partition_by(keys) if keys else [rows]
     for group in groups:
-        assert group["session"].to_list() == [day for day in days if day >= group["session"][0]]
+        assert group["session"].to_list() == [day for day in every if day >= group["session"][0]]
 
 
 def test_a_dead_feed_keeps_its_rows_with_their_old_instants():
     stopped = {name: frame.filter(pl.col("session") <= CUTS[0]) for name, frame in tables().items()}
-    rows = compute_features("macro", stopped, pit_frames.days())
-    assert rows["session"][-1] == pit_frames.days()["session"][-1]
+    rows = compute_features("macro", stopped, days())
+    assert rows["session"][-1] == LAST
     assert rows["real_10y_available_at"].max() == rows.filter(session=CUTS[0])["real_10y_available_at"].item()
 
 
 @pytest.mark.parametrize("table", FEATURES)
 def test_empty_or_absent_inputs_give_no_rows(table):
-    days = pit_frames.days(last=dt.date(2014, 3, 3))
+    few = days(last=dt.date(2023, 1, 9))
     empty = {name: declared.empty() for name, declared in PIT_TABLES.items()}
     for pit in (empty, {}):
-        got = compute_features(table, pit, days)
+        got = compute_features(table, pit, few)
         assert got.is_empty()
         assert got.schema == FEATURE_TABLES[table].dtypes
 
 
 @pytest.mark.parametrize("table", FEATURES)
 def test_no_sessions_give_no_rows(table):
-    got = compute_features(table, tables(), pit_frames.days().clear())
+    got = compute_features(table, tables(), days().clear())
     assert got.is_empty()
     assert got.schema == FEATURE_TABLES[table].dtypes
 
 
-@pytest.mark.parametrize("table", FEATURES)
+@pytest.mark.parametrize("table", ["prices", "macro", "positioning", "cross_asset", "pairs", "calendar"])
 def test_a_missing_symbol_or_series_leaves_the_others_as_they_were(table):
     some = {
         **tables(),
@@ -150,7 +176,7 @@ def test_a_missing_symbol_or_series_leaves_the_others_as_they_were(table):
         "positioning": tables()["positioning"].filter(pl.col("market") == "gold"),
         "festivals": tables()["festivals"].filter(pl.col("event") == "diwali"),
     }
-    got = compute_features(table, some, pit_frames.days())
+    got = compute_features(table, some, days())
     common = [n for n in got.columns if not got[n].is_null().all() and n not in {"covered", "festivals_available_at"}]
     keys = list(FEATURE_TABLES[table].key)
     full = computed(table).join(got.select(keys), on=keys, how="semi").select(common)
