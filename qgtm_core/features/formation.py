@@ -23,6 +23,11 @@ YEAR = 252  # common bars in a formation
 MAX_AGE_DAYS = 5  # of the newest common bar when a pair is formed
 ADF_5_PERCENT = MACKINNON_2010[2][1]
 SYMBOLS = tuple(sorted({symbol for pair in FORMED_PAIRS for symbol in pair}))
+_NAMES = {
+    "pair": [f"{y}/{x}" for y, x in FORMED_PAIRS],
+    "y": [y for y, _ in FORMED_PAIRS],
+    "x": [x for _, x in FORMED_PAIRS],
+}
 _DAY = np.timedelta64(1, "D")
 _MEASURES = 4  # distance, sd, half_life, adf
 
@@ -121,19 +126,21 @@ def read(pairs: Sequence[Bars], days: Instants, asked: Flags, formed: Formations
         stamps = (days[known], at + 1, bars.event_at[at], bars.available_at[at])
         parts.append((np.full(len(at), pair), of, *stamps, gaps(bars, at, formed, (of, pair))))
     number, of, session, obs, event_at, available_at, gap = (np.concatenate(part) for part in zip(*parts, strict=True))
-    names = pl.DataFrame([(f"{y}/{x}", y, x) for y, x in FORMED_PAIRS], schema=["pair", "y", "x"], orient="row")
     unformed = np.isnat(formed.last_bar[of, number])
-    return names[number].with_columns(
-        pl.Series("session", session),
-        pl.Series("obs", obs, dtype=pl.Int32),
-        instants("event_at", event_at),
-        instants("available_at", available_at),
-        pl.Series("formed_on", np.where(unformed, np.datetime64("NaT"), formed.months[of])),
-        numbers("formation_rank", formed.rank()[of, number]),
-        numbers("formation_distance_252", formed.distance[of, number]),
-        numbers("formation_adf_252", formed.adf[of, number]),
-        numbers("formation_half_life_252", formed.half_life[of, number]),
-        numbers("gap", gap),
+    return pl.DataFrame(
+        [
+            *(pl.Series(name, values).gather(number) for name, values in _NAMES.items()),
+            pl.Series("session", session),
+            pl.Series("obs", obs, dtype=pl.Int32),
+            instants("event_at", event_at),
+            instants("available_at", available_at),
+            pl.Series("formed_on", np.where(unformed, np.datetime64("NaT"), formed.months[of])),
+            numbers("formation_rank", formed.rank()[of, number]),
+            numbers("formation_distance_252", formed.distance[of, number]),
+            numbers("formation_adf_252", formed.adf[of, number]),
+            numbers("formation_half_life_252", formed.half_life[of, number]),
+            numbers("gap", gap),
+        ]
     )
 
 

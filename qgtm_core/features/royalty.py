@@ -29,15 +29,21 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
 
 
 def daily_returns(view: pl.DataFrame) -> Bars:
-    """Simple returns between common bars of gold and miners: `gold`, `miners` and `basket`."""
+    """Simple returns since the bar before: `gold`, `miners` and `basket`, the mean of the royalties with both bars.
+
+    A bar is a day with gold, miners and two royalties at least; the first has no returns.
+    """
     bars = Grid(view, (GOLD, MINERS, *ROYALTIES)).align((GOLD, MINERS), ROYALTIES)
+    present = np.sum([np.isfinite(bars.values[name]) for name in ROYALTIES], axis=0)
+    bars = bars.keep(present >= MIN_ROYALTIES)
     gold, miners, *members = (_change(bars.values[name]) for name in (GOLD, MINERS, *ROYALTIES))
     total, count = np.zeros(len(gold)), np.zeros(len(gold))
     for member in members:
         total, count = total + np.nan_to_num(member), count + np.isfinite(member)
     basket = np.where(count >= MIN_ROYALTIES, total / np.maximum(count, 1.0), np.nan)
-    found = bars.adding({"gold": gold, "miners": miners, "basket": basket})
-    return found.keep(np.isfinite(gold) & np.isfinite(basket))
+    usable = np.isfinite(basket)
+    usable[:1] = True
+    return bars.adding({"gold": gold, "miners": miners, "basket": basket}).keep(usable)
 
 
 def _change(price: FloatArray) -> FloatArray:
@@ -59,7 +65,7 @@ def divergence(returns: Bars, ends: IntArray) -> dict[str, FloatArray]:
         sums[:, 1:] -= total[:, : YEAR - 1]
         return np.column_stack([sums[:, -1], regression.zscore(sums)])
 
-    return full_windows(ends, WIDTH, ("royalty_gap_60", "royalty_gap_z_252"), gap)
+    return full_windows(ends, 1 + WIDTH, ("royalty_gap_60", "royalty_gap_z_252"), gap)
 
 
 def _beyond(market: FloatArray, values: FloatArray) -> FloatArray:

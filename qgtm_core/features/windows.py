@@ -77,37 +77,31 @@ def _legs(rows: pl.DataFrame, name: pl.Expr, value: str, *, positive: bool) -> p
 
 
 class Grid:
-    """A view of legs laid out as (legs, calendar days): one scatter, from which any of them are aligned cheaply."""
+    """A view of legs laid out by leg and calendar day: one scatter, from which any of them are aligned cheaply."""
 
-    __slots__ = ("_available_at", "_event_at", "_first", "_place", "_session", "_value")
+    __slots__ = ("_columns", "_first", "_place", "_row")
 
     def __init__(self, view: pl.DataFrame, names: Sequence[str]) -> None:
         usable = view.filter(pl.col("value").is_not_null())
         day = usable["event_date"].to_numpy()
         self._first = day.min() if len(day) else np.datetime64(calendar.FIRST_SESSION)
-        cell = usable["leg"].cast(pl.Enum(names)).to_physical().to_numpy(), (day - self._first).astype(np.intp)
-        shape = (len(names), int(cell[1].max(initial=-1)) + 1)
         self._place = {name: row for row, name in enumerate(names)}
-        self._value = np.full(shape, np.nan)
-        self._value[cell] = usable["value"].to_numpy()
-        self._session, self._event_at, self._available_at = (
-            np.full(shape, np.datetime64("NaT"), dtype=kind) for kind in ("M8[D]", "M8[us]", "M8[us]")
-        )
-        for grid, name in zip((self._session, self._event_at, self._available_at), STAMPS, strict=True):
-            grid[cell] = usable[name].to_numpy()
+        cell = usable["leg"].cast(pl.Enum(names)).to_physical().to_numpy(), (day - self._first).astype(np.intp)
+        self._row = np.full((len(names), int(cell[1].max(initial=-1)) + 1), -1, dtype=np.int32)
+        self._row[cell] = np.arange(len(day))
+        # the last entry of each column, row -1, is that of a leg without the day
+        never, nothing = np.datetime64("NaT", "us"), np.array([np.nan])
+        stamps = [np.append(usable[name].to_numpy().astype("M8[us]"), never) for name in STAMPS]
+        self._columns = (*stamps, np.append(usable["value"].to_numpy(), nothing))
 
     def align(self, required: Sequence[str], optional: Sequence[str] = ()) -> Bars:
         """Days on which every required leg has a value."""
-        legs = np.array([self._place[name] for name in (*required, *optional)])
-        days = np.flatnonzero(np.isfinite(self._value[legs[: len(required)]]).all(axis=0))
-        block = np.ix_(legs, days)
-        return Bars(
-            self._first + days * _DAY,
-            np.fmax.reduce(self._session[block], axis=0),
-            np.fmax.reduce(self._event_at[block], axis=0),
-            np.fmax.reduce(self._available_at[block], axis=0),
-            dict(zip((*required, *optional), self._value[block], strict=True)),
-        )
+        legs = self._row[[self._place[name] for name in (*required, *optional)]]
+        days = np.flatnonzero((legs[: len(required)] >= 0).all(axis=0))
+        rows = legs[:, days]
+        session, event_at, available_at = (np.fmax.reduce(column[rows], axis=0) for column in self._columns[:3])
+        values = dict(zip((*required, *optional), self._columns[3][rows], strict=True))
+        return Bars(self._first + days * _DAY, session.astype("M8[D]"), event_at, available_at, values)
 
 
 def pieces(rows: pl.DataFrame, sessions: pl.DataFrame, *, joint: bool = False) -> Pieces:

@@ -16,7 +16,7 @@ TABLES: tuple[Table, ...] = (
             "royalty_gap_60": measure("decimal", "sum of the last 60 daily residual returns, royalties less miners"),
             "royalty_gap_z_252": measure("sd", "M2 of that sum over 252 days"),
         },
-        "Equal-weight royalty basket less GDX, both net of gold; one observation is a day with the returns of GLD, "
-        "GDX and two royalties at least",
+        "Equal-weight royalty basket less GDX, both net of gold; one observation is a day with GLD, GDX and two "
+        "royalties at least",
     ),
 )
