@@ -54,7 +54,8 @@ def views(
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """Split the sessions where known chains or index values were rewritten; yield them with the chains then known."""
     since = calendar.offset_session(sessions["session"][0], -reach)
-    oldest = dt.datetime.combine(since + dt.timedelta(days=1), dt.time(), calendar.NEW_YORK)
+    midnight = dt.datetime.combine(since + dt.timedelta(days=1), dt.time(), calendar.NEW_YORK)
+    oldest = midnight.astimezone(calendar.UTC)
     rows = options.lazy().filter((pl.col("event_at") >= oldest) & pl.col("underlying").is_in(symbols))
     near = (pl.col("expiry") - pl.col("event_at").dt.date()) <= pl.duration(days=LONGEST_DAYS)
     known = rows.filter(near).select(_QUOTES).collect()
