@@ -14,6 +14,8 @@ from decimal import Decimal
 import polars as pl
 
 from qgtm_core import calendar
+from qgtm_core.correlation import INTRADAY_PREFIX
+from qgtm_core.maths.costs import IMPACT_Y, square_root_impact
 from qgtm_core.types import Execution, OrderIntent, OrderState, OrderType, Side
 from qgtm_core.universe import INSTRUMENTS
 
@@ -33,7 +35,7 @@ class FillModel:
     price, because an execution carries no fee of its own and broker and ledger must agree to the cent.
     """
 
-    impact_y: float = 0.7
+    impact_y: float = IMPACT_Y
     max_participation: float = 0.10
     commission_per_share_usd: float = 0.0
     min_commission_usd: float = 0.0
@@ -93,11 +95,6 @@ def market_rows(frame: pl.DataFrame) -> dict[str, MarketRow]:
     return {row[0]: MarketRow(*row) for row in frame.select(columns).iter_rows()}
 
 
-def impact_fraction(impact_y: float, daily_vol: float, quantity_shares: float, adv_shares: float) -> float:
-    """Square-root impact Y·σ_d·√(Q/ADV) as a fraction of the price (M34)."""
-    return impact_y * daily_vol * math.sqrt(quantity_shares / adv_shares)
-
-
 def average_price(executions: Iterable[Execution]) -> Decimal | None:
     """Quantity-weighted price of executions in USD; null when there are none."""
     quantity, value = NO_SHARES, Decimal(0)
@@ -126,7 +123,7 @@ def work(intent: OrderIntent, market: MarketRow | None, model: FillModel) -> Fil
     if quantity < 1:
         return FillResult((), OrderState.CANCELLED, short_of if wanted else "less than one share")
     m = market_now
-    cost = m.half_spread + impact_fraction(model.impact_y, m.daily_vol, quantity, m.adv_shares)
+    cost = m.half_spread + square_root_impact(model.impact_y, m.daily_vol, quantity, m.adv_shares)
     price = _price(intent, m.mid * (1.0 + intent.side.sign * cost), quantity, model)
     executions = tuple(_executions(intent, _parts(quantity, m.adv_shares, model), price))
     if quantity < wanted:
@@ -208,11 +205,12 @@ def _parts(quantity: int, adv: float, model: FillModel) -> tuple[int, ...]:
 def _executions(intent: OrderIntent, parts: tuple[int, ...], price: Decimal) -> Iterable[Execution]:
     """Executions at equal steps between decision (or a later submission) and the close.
 
-    An order decided before the session's decision is the intraday sleeve's: it is worked before its next tick.
+    An order of the intraday sleeve, or any decided before the session's decision, is worked within minutes.
     """
     close = calendar.close_at(intent.session)
     start = min(intent.decided_at, close)
-    end = min(start + INTRADAY_WORK, close) if start < calendar.decision_time(intent.session) else close
+    soon = intent.correlation_id.startswith(INTRADAY_PREFIX) or start < calendar.decision_time(intent.session)
+    end = min(start + INTRADAY_WORK, close) if soon else close
     step: dt.timedelta = (end - start) / (len(parts) + 1)
     for number, shares in enumerate(parts, start=1):
         yield Execution(

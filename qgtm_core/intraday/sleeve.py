@@ -20,6 +20,7 @@ import polars as pl
 from qgtm_core import calendar
 from qgtm_core.correlation import INTRADAY_PREFIX, tick_correlation_id
 from qgtm_core.engine import Opened, SessionBroker, apply_executions, open_session
+from qgtm_core.errors import InvariantError
 from qgtm_core.execution.intents import SHARE_NOISE, plan_orders
 from qgtm_core.intraday.quotes import PREVIOUS_CLOSE
 from qgtm_core.policy import IntradayPolicy, Policy
@@ -112,9 +113,11 @@ def sleeve_target(
     confidence x score of it. A silent strategy wants nothing. The whole is scaled down to the volatility limit. A
     change smaller than the band keeps the current weight, unless the target is 0 or on the other side.
     """
+    if len(sizes) != len(view.strategies):
+        raise InvariantError(f"the view has {len(view.strategies)} strategies, {len(sizes)} sizes are given")
     budget = policy.max_gross_weight * (policy.throttle_share if tier is KillTier.THROTTLE else 1.0)
     each = budget / max(len(sizes), 1) / np.array(sizes, dtype=np.float64)
-    votes = np.nan_to_num(view.score * view.confidence) * each[:, None] if len(sizes) else np.zeros((1, len(view.mid)))
+    votes = np.nan_to_num(view.score * view.confidence) * each[:, None]
     fresh = np.array([basis != PREVIOUS_CLOSE for basis in view.quote_basis])
     tradable = np.isfinite(view.mid) & np.isfinite(view.annual_vol) & fresh
     target = np.where(tradable, votes.sum(axis=0), 0.0)
