@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from qgtm_core.backtest.fills import MarketRow, usable
+from qgtm_core.maths import costs
 from qgtm_core.schemas.trading import TCA
 from qgtm_core.types import Execution, OrderIntent
 
@@ -26,9 +27,8 @@ def measure(
 ) -> pl.DataFrame:
     """One row an order: slippage to arrival, interval VWAP and close, and implementation shortfall (Perold, 1988).
 
-    Shortfall = side x [sum q_i (p_i - p_d) + (Q - sum q_i)(p_close - p_d)], p_d = the decision mid where it was
-    struck in the session, else the arrival mid: a previous close would book the night's move as cost. Null = benchmark
-    unknown.
+    The end price is the close. The decision price is the decision mid where it was struck in the session, else the
+    arrival mid: a previous close would book the night's move as cost. Null = benchmark unknown.
     """
     fills: dict[str, list[Execution]] = defaultdict(list)
     for execution in executions:
@@ -52,8 +52,7 @@ def _row(intent: OrderIntent, fills: Sequence[Execution], market: MarketRow | No
     benchmark = decision if decision is not None else arrival
     shortfall = None
     if benchmark is not None and (filled == quantity or close is not None):
-        missed = (quantity - filled) * ((close or benchmark) - benchmark)
-        shortfall = sign * ((paid - filled * benchmark) + missed)
+        shortfall = costs.implementation_shortfall(sign, quantity, filled, paid, benchmark, close or benchmark)
     return {
         "session": intent.session,
         "book": intent.book,
@@ -64,7 +63,7 @@ def _row(intent: OrderIntent, fills: Sequence[Execution], market: MarketRow | No
         "algo": intent.algo.value,
         "quantity_shares": quantity,
         "filled_shares": filled,
-        "fill_rate": filled / quantity,
+        "fill_rate": costs.fill_rate(quantity, filled),
         "average_price": average,
         "arrival_mid": arrival,
         "decision_basis": basis,
@@ -73,7 +72,9 @@ def _row(intent: OrderIntent, fills: Sequence[Execution], market: MarketRow | No
         "slippage_close_bp": _bp(sign, average, close),
         "delay_bp": _bp(sign, arrival, decision),
         "shortfall_usd": shortfall,
-        "shortfall_bp": None if shortfall is None or not benchmark else shortfall / (quantity * benchmark) * 1e4,
+        "shortfall_bp": None
+        if shortfall is None or not benchmark
+        else costs.shortfall_bp(shortfall, quantity, benchmark),
         "notional_usd": paid,
     }
 
@@ -81,4 +82,4 @@ def _row(intent: OrderIntent, fills: Sequence[Execution], market: MarketRow | No
 def _bp(sign: int, price: float | None, benchmark: float | None) -> float | None:
     if price is None or benchmark is None:
         return None
-    return sign * (price / benchmark - 1.0) * 1e4
+    return costs.slippage_bp(sign, price, benchmark)

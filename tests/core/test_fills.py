@@ -16,10 +16,10 @@ from qgtm_core.backtest.fills import (
     MarketRow,
     average_price,
     fill,
-    impact_fraction,
     market_rows,
     work,
 )
+from qgtm_core.maths.costs import square_root_impact
 from qgtm_core.types import Algo, OrderIntent, OrderState, OrderType, Side
 
 SESSION = dt.date(2026, 11, 20)
@@ -63,7 +63,7 @@ def market(**changes: float | None) -> MarketRow:
 
 
 def test_impact_is_seven_basis_points_for_one_per_cent_of_volume_at_one_per_cent_volatility():
-    assert impact_fraction(0.7, 0.01, 1.0, 100.0) * 1e4 == pytest.approx(7.00, abs=1e-12)
+    assert square_root_impact(0.7, 0.01, 1.0, 100.0) * 1e4 == pytest.approx(7.00, abs=1e-12)
 
 
 def test_a_buy_pays_half_spread_plus_impact_over_the_mid():
