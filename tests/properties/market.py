@@ -10,6 +10,7 @@ import polars as pl
 
 from qgtm_core import calendar
 from qgtm_core.features.registry import FEATURES, compute_features
+from qgtm_core.models.walk_forward import TRAINERS, fit_missing
 from qgtm_core.quarantine import normalise
 from qgtm_core.schemas.pit import PIT_SOURCES, PIT_TABLES
 from qgtm_core.schemas.raw import RAW_TABLES
@@ -26,6 +27,7 @@ YEARS = 11  # the longest look-back is ten years of months
 SEED = 7
 STRATEGIES: dict[str, Strategy] = {key: s for key, s in REGISTRY.items() if s.cadence is not Cadence.INTRADAY}
 LONGEST = max(strategy.lookback for strategy in STRATEGIES.values())
+FITTED = dt.date(2023, 12, 1), dt.date(2024, 2, 1)  # one fit each, in use from ASKED_FROM on
 LARGE = {"bars_intraday"}  # read by the intraday strategies, which have a suite of their own
 
 
@@ -39,11 +41,18 @@ def base() -> Pit:
     """The undisturbed market."""
     feed = SimulatedFeed(SEED, LAST, YEARS)
     raw = {name: feed.rows(name, calendar.FIRST_SESSION, LAST) for name in RAW_TABLES if name not in LARGE}
-    return {
+    pit = {
         name: normalise(name, {source: raw[source] for source in sources})[0]
         for name, sources in PIT_SOURCES.items()
         if not LARGE & set(sources)
     }
+    return {**pit, "models": _models(pit)}
+
+
+def _models(pit: Pit) -> pl.DataFrame:
+    """One fit of each model that learns from the market."""
+    fits = [row for trainer in TRAINERS for row in fit_missing(trainer, pit, *FITTED, (), lambda *_: None)]
+    return pl.concat([PIT_TABLES["models"].empty(), *fits])
 
 
 def features_of(pit: Pit, first: dt.date = ASKED_FROM, last: dt.date = LAST) -> dict[str, pl.DataFrame]:

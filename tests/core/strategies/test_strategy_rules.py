@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qgtm_core.strategies.evaluate import confidence, evaluate
-from qgtm_core.strategies.registry import REGISTRY
+from qgtm_core.strategies.registry import DAILY, REGISTRY, SHADOW
 from tests.core.strategies.strategy_frames import asked, features_of, panel_of
 
 TOLERANCE = 5e-4
@@ -257,7 +257,7 @@ def test_no_leg_of_a_pair_exceeds_the_risk_budget(z: float, slope: float) -> Non
 
 
 def test_every_rule_answers_null_to_a_panel_without_values() -> None:
-    for strategy in REGISTRY.values():
+    for strategy in (*DAILY.values(), *SHADOW.values()):
         alive = dataclasses.replace(strategy, min_symbols=1)
         nothing = {name: frame.clear() for name, frame in features_of(strategy, dt.date(2024, 6, 27)).items()}
         out = evaluate(alive, nothing, asked(dt.date(2024, 6, 27)), include_quarantined=True)
