@@ -8,8 +8,10 @@ import polars as pl
 
 from qgtm_core.features.common import STAMPS, macro_series, one_price, price_series, side_by_side
 from qgtm_core.features.spec import Feature
+from qgtm_core.features.trend import daily_sd
 from qgtm_core.maths import statistics as stats
 from qgtm_core.maths import variance
+from qgtm_core.maths.trend import trend_t
 from qgtm_core.pit import point_in_time
 
 GVZ = "GVZCLS"
@@ -26,7 +28,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
         "gvz_pr_252": stats.percentile_rank(value, YEAR),
         "gvz_rank_252": variance.range_rank(value, YEAR),
     }
-    trend = variance.trend_t(log_price, QUARTER)
+    trend = trend_t(log_price, daily_sd(log_price), QUARTER)
     gold = {"rv_21": variance.realised_variance(log_price.diff()).sqrt(), "gld_t_63": trend}
     return side_by_side(
         [

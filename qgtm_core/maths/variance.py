@@ -1,11 +1,9 @@
-"""Realised variance, the variance premium and trend t-statistics as causal Polars expressions.
+"""Realised variance, the variance premium and places in a range as causal Polars expressions.
 
 A value at row i depends on rows 0..i of a column of usable observations, oldest first; null = too little history.
 """
 
 from __future__ import annotations
-
-import math
 
 import polars as pl
 
@@ -29,9 +27,3 @@ def range_rank(x: pl.Expr, n: int) -> pl.Expr:
     need = stats.filled(n)
     low, high = x.rolling_min(n, min_samples=need), x.rolling_max(n, min_samples=need)
     return pl.when(high > low).then((x - low) / (high - low))
-
-
-def trend_t(log_price: pl.Expr, h: int) -> pl.Expr:
-    """M8: log return over h rows over the daily RiskMetrics volatility (M5) times root h."""
-    daily_sd = stats.ewma_variance(log_price.diff()).sqrt()
-    return pl.when(daily_sd > stats.MIN_SD).then((log_price - log_price.shift(h)) / (daily_sd * math.sqrt(h)))

@@ -13,6 +13,8 @@ from polars.testing import assert_frame_equal
 
 from qgtm_core import calendar
 from qgtm_core.features.registry import compute_features
+from qgtm_core.maths import statistics, variance
+from qgtm_core.maths.trend import trend_t
 from qgtm_core.schemas.features import FEATURE_TABLES
 from tests.core.option_chains import chains, span
 from tests.core.pit_frames import closes, complete, revise
@@ -125,15 +127,13 @@ def test_the_variance_premium_is_that_of_its_definition() -> None:
 
 
 def test_the_printed_variance_premium_and_trend_hold() -> None:
-    from qgtm_core.maths import statistics, variance
-
     frame = pl.DataFrame({"iv": [18.0], "rv": [0.14**2]})
     assert frame.select(variance.variance_premium(pl.col("iv"), pl.col("rv"))).item() == pytest.approx(0.0128)
     rng = np.random.default_rng(2)
     path = pl.DataFrame({"p": rng.normal(0, 0.01, 300).cumsum()})
     sd = path.select(statistics.ewma_variance(pl.col("p").diff()).sqrt())["p"][-1]
     expected = (path["p"][-1] - path["p"][-64]) / (sd * math.sqrt(63))
-    assert path.select(variance.trend_t(pl.col("p"), 63))["p"][-1] == pytest.approx(expected)
+    assert path.select(trend_t(pl.col("p"), pl.lit(sd), 63))["p"][-1] == pytest.approx(expected)
 
 
 def test_the_history_of_the_skew_is_that_of_its_snapshots() -> None:
