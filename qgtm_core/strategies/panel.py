@@ -18,7 +18,7 @@ from qgtm_core.errors import DataError, InvariantError
 from qgtm_core.schemas.features import FEATURE_TABLES
 from qgtm_core.schemas.signals import signal_table
 from qgtm_core.strategies.grid import NEVER, SIGNALS, Days, Flags, Floats, Grid, Ints, Shelf
-from qgtm_core.strategies.spec import STALENESS, Cadence, Input, Leg, Strategy
+from qgtm_core.strategies.spec import EVERY, STALENESS, Cadence, Input, Leg, Strategy
 from qgtm_core.types import Reason
 
 LEG_COLUMNS = ("symbol", "pair", "side", "market")
@@ -266,14 +266,13 @@ def _voices(
     """Score and confidence of the consumed strategies, one column each; a silent one gives null."""
     if not strategy.consumes:
         return {}
+    told = [name.removeprefix(SIGNALS) for name in shelf.names if name.startswith(SIGNALS)]
     keys = tuple((symbol,) for symbol in dict.fromkeys(legs["symbol"]))
     place = [keys.index((symbol,)) for symbol in legs["symbol"]]
     columns: dict[str, pl.Series] = {}
-    for name in shelf.names:
-        if name.startswith(SIGNALS):
-            child = name.removeprefix(SIGNALS)
-            grid = shelf.grid(signal_table(child), name)
-            rows = grid.rows(("symbol",), keys)[shelf.height - sessions :][computing][:, place].ravel()
-            spoken = np.isfinite(grid.numbers("score")[rows])
-            columns |= {f"{v}@{child}": grid.series(v, rows, spoken).alias(f"{v}@{child}") for v in _VOICES}
+    for child in told if EVERY in strategy.consumes else strategy.consumes:
+        grid = shelf.grid(signal_table(child), signal_key(child))
+        rows = grid.rows(("symbol",), keys)[shelf.height - sessions :][computing][:, place].ravel()
+        spoken = np.isfinite(grid.numbers("score")[rows])
+        columns |= {f"{v}@{child}": grid.series(v, rows, spoken).alias(f"{v}@{child}") for v in _VOICES}
     return columns
