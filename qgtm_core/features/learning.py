@@ -9,9 +9,9 @@ import polars as pl
 
 from qgtm_core import calendar
 from qgtm_core.features.common import HEALTH, PRICE_KEY, STAMPS, macro_series, observe_pair, usable_prices
-from qgtm_core.features.regime import trend_t
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import statistics as stats
+from qgtm_core.maths.trend import trend_t
 from qgtm_core.models.ensemble import LEARNERS, SPEC, SYMBOLS, from_payload
 from qgtm_core.models.spec import MODEL_HEALTH, newest_usable
 from qgtm_core.pit import point_in_time
@@ -65,7 +65,7 @@ def bar_features(view: pl.DataFrame) -> pl.DataFrame:
     spread = {n: stats.rolling_sd(move, n) for n in (WEEK, MONTH, QUARTER, YEAR)}
     features = {
         **{f"lag_{k}": pl.when(sd > stats.MIN_SD).then(move.shift(k - 1) / sd) for k in LAGS},
-        **{f"t_{h}": trend_t(log_price, h, sd) for h in sorted({*TRENDS, *CROSS_WINDOWS})},
+        **{f"t_{h}": trend_t(log_price, sd, h) for h in sorted({*TRENDS, *CROSS_WINDOWS})},
         "vol_5_21": (spread[WEEK] / spread[MONTH]).log(),
         "vol_21_63": (spread[MONTH] / spread[QUARTER]).log(),
         "vol_63_252": (spread[QUARTER] / spread[YEAR]).log(),

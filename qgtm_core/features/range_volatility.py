@@ -36,17 +36,21 @@ ANNUAL = float(stats.TRADING_DAYS)
 
 
 def whole_bars(view: pl.DataFrame) -> pl.DataFrame:
-    """Usable bars with finite open, high and low, on the total-return basis, with `obs` counted."""
-    rows = usable_prices(view)
+    """Usable bars whose open, high and low are known, on the total-return basis, with `obs` counted.
+
+    A bar that closes or opens outside its own range is no bar.
+    """
+    ends, low, high = (pl.col("open"), pl.col("close")), pl.col("low"), pl.col("high")
+    known = high.is_finite() & pl.col("open").is_finite() & (low > 0.0)
+    rows = usable_prices(view.filter(known & (low <= pl.min_horizontal(ends)) & (high >= pl.max_horizontal(ends))))
     scale = pl.col("adj_close") / pl.col("close")
-    ohl = {name: pl.col(name) * scale for name in ("open", "high", "low")}
-    rows = rows.filter(pl.all_horizontal(pl.col(name).is_finite() & (pl.col(name) > 0) for name in ohl))
-    return rows.with_columns(**ohl, obs=pl.col("adj_close").cum_count().over("symbol").cast(pl.Int32))
+    return rows.with_columns((pl.col("open", "high", "low") * scale).name.keep())
 
 
 def _yang_zhang(n: int) -> pl.Expr:
+    """Annual volatility of n whole bars; null where they do not vary."""
     variance = ranges.yang_zhang(pl.col("open"), pl.col("high"), pl.col("low"), pl.col("adj_close"), n)
-    return (variance * ANNUAL).sqrt()
+    return pl.when(variance > 0.0).then((variance * ANNUAL).sqrt())
 
 
 def term_structure(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
@@ -66,31 +70,43 @@ def slopes(view: pl.DataFrame) -> pl.DataFrame:
         vol_yz_10=_yang_zhang(SHORT).over("symbol"),
         vol_yz_60=_yang_zhang(LONG).over("symbol"),
     )
-    slope = pl.when((short > 0) & (long > 0)).then((short / long).log())
-    return rows.with_columns(vol_yz_slope_z_252=stats.zscore(slope, YEAR).over("symbol"))
+    return rows.with_columns(vol_yz_slope_z_252=stats.zscore((short / long).log(), YEAR).over("symbol"))
 
 
 def straddle(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session: the straddle's age and moneyness, gold's short volatility and the implied one."""
     bars = pit["prices"].filter(pl.col("symbol") == GOLD)
     gold = with_prefix(point_in_time(bars, PRICE_KEY, sessions, struck).drop("symbol"), "gld")
-    return side_by_side([gold, macro_series(pit["macro"], GVZ, sessions, {"gvz": pl.col("value")}, "gvz")])
+    gold = gold.join(_places(), on="session", how="left", maintain_order="left").with_columns(
+        strike_age_sessions=pl.col("place") % TENOR,
+        # a strike set since the newest bar became usable was set at that bar's price
+        log_moneyness=pl.when(pl.col("place") // TENOR > pl.col("month")).then(0.0).otherwise("log_moneyness"),
+    )
+    index = macro_series(pit["macro"], GVZ, sessions, {"gvz": pl.col("value")}, "gvz")
+    return side_by_side([gold.drop("place", "month"), index])
+
+
+def _places() -> pl.DataFrame:
+    """`session, place`: each session of the exchange calendar and its number."""
+    return calendar.schedule().select("session", place=pl.int_range(pl.len(), dtype=pl.Int32))
 
 
 def struck(view: pl.DataFrame) -> pl.DataFrame:
-    """Each bar against the strike in force: the newest price of the decision at which it was set.
+    """Each bar against the strike in force at the next session: the newest price before the session that set it.
 
-    A bar is decided upon in the next session; strikes are set in every 21st session since 2000, whatever data there
-    are, so that the age never depends on where history starts.
+    Strikes are set in every 21st session of the calendar, whatever data there are, so that the age never depends on
+    where history starts; `month` counts them. Null moneyness: no bar is as old as the strike.
     """
-    places = calendar.schedule().select("session").with_row_index("place").with_columns(pl.col("place").cast(pl.Int32))
-    rows = whole_bars(view).join(places, left_on="event_date", right_on="session", how="inner", maintain_order="left")
-    age = (pl.col("place") + 1) % TENOR
-    rows = rows.with_columns(strike_age_sessions=age, struck_at=pl.col("place") - age, vol_yz_5=_yang_zhang(WEEK))
-    strikes = rows.select(strike_place="place", strike="adj_close").with_columns(pl.col("strike_place").set_sorted())
-    found = rows.sort("struck_at").join_asof(strikes, left_on="struck_at", right_on="strike_place", strategy="backward")
+    rows = whole_bars(view).join(
+        _places(), left_on="event_date", right_on="session", how="inner", maintain_order="left"
+    )
+    following = pl.col("place") + 1
+    rows = rows.with_columns(month=following // TENOR, vol_yz_5=_yang_zhang(WEEK))
+    strikes = rows.select(before="place", strike="adj_close").set_sorted("before")
+    rows = rows.with_columns(set_after=pl.col("month") * TENOR - 1).set_sorted("set_after")
+    found = rows.join_asof(strikes, left_on="set_after", right_on="before", strategy="backward")
     moneyness = (pl.col("adj_close") / pl.col("strike")).log()
-    return found.select(*STAMPS, "symbol", "obs", "strike_age_sessions", moneyness.alias("log_moneyness"), "vol_yz_5")
+    return found.select(*STAMPS, "symbol", "obs", "month", moneyness.alias("log_moneyness"), "vol_yz_5")
 
 
 def tails(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:

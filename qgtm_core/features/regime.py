@@ -20,6 +20,7 @@ from qgtm_core.features.common import (
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import statistics as stats
 from qgtm_core.maths.regimes import FloatArray, change_probability, forward_filter, log_density
+from qgtm_core.maths.trend import trend_t
 from qgtm_core.models.regime import COLUMNS, SPEC, STATES, from_payload
 from qgtm_core.models.spec import MODEL_HEALTH, newest_usable
 from qgtm_core.pit import point_in_time
@@ -36,7 +37,7 @@ def inputs(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFr
     price, value = pl.col("price"), pl.col("value")
     log_price = price.log()
     daily_sd = stats.ewma_variance(price / price.shift(1) - 1.0).sqrt()
-    trend = {f"gld_t_{h}": trend_t(log_price, h, daily_sd) for h in (5, 63)}
+    trend = {f"gld_t_{h}": trend_t(log_price, daily_sd, h) for h in (5, 63)}
     prices, macro = pit["prices"], pit["macro"]
     real = {"real_10y_zchg_20": stats.change_z(value, 20, TWO_YEARS)}
     dollar = {"uup_zchg_20": stats.change_z(log_price, 20, ONE_YEAR)}
@@ -49,11 +50,6 @@ def inputs(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFr
             macro_series(macro, GVZ, sessions, {"gvz_z_252": stats.zscore(value, ONE_YEAR)}, "gvz"),
         ]
     ).sort("session")
-
-
-def trend_t(log_price: pl.Expr, h: int, daily_sd: pl.Expr) -> pl.Expr:
-    """M8: log return over h rows in units of its standard deviation σ_d √h."""
-    return pl.when(daily_sd > stats.MIN_SD).then((log_price - log_price.shift(h)) / (daily_sd * float(np.sqrt(h))))
 
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:

@@ -23,9 +23,9 @@ def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
     years = left * (1.0 / params["days_a_year"])
     moneyness = panel["log_moneyness"].to_numpy()
     delta = straddle_delta(moneyness, years, sigma)
-    pays = panel[f"vol_yz_{params['rv']}"].to_numpy() > params["margin"] * sigma
-    score = pl.Series("score", np.where(np.isnan(moneyness), np.nan, np.where(pays, delta, 0.0)), nan_to_null=True)
-    return pl.DataFrame([score]).with_columns(quality=pl.lit(params["q"]))
+    realised = panel[f"vol_yz_{params['rv']}"].to_numpy()
+    score = np.where(realised > params["margin"] * sigma, delta, 0.0 * (delta + realised))  # NaN where one is missing
+    return pl.DataFrame([pl.Series("score", score, nan_to_null=True)]).with_columns(quality=pl.lit(params["q"]))
 
 
 STRATEGY = Strategy(
