@@ -124,13 +124,15 @@ def _implied(options: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _read(view: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     snapshots, expiries = points_of(view)
+    expiries = expiries.filter(pl.col("atm").is_finite())
+    snapshots = snapshots.join(expiries, on=surface.CHAIN, how="semi", maintain_order="left")
     readers = places(rows["session"])
     past = history_of(snapshots, np.zeros(snapshots.height), readers, REACH)
     seen = rows.with_columns(place=readers, row=past.ends - 1, obs=past.counts.astype(np.int32)).filter(past.counts > 0)
     newest = pl.concat([seen, snapshots.select("event_at", "available_at")[seen["row"]]], how="horizontal")
     far = surface.constant_maturity(expiries, BASE_DAYS, ("atm",), ("atm",)).select("event_at", iv_90="atm")
     last = expiries.select("event_at", "atm", expiry_place=pl.Series(_closing(expiries["expiry"])))
-    each = newest.join(last.filter(pl.col("atm").is_finite()), on="event_at", how="left", maintain_order="left")
+    each = newest.join(last, on="event_at", how="left", maintain_order="left_right")
     event, expiry = pl.col("place") + pl.col("sessions_to_event"), pl.col("expiry_place")
     after, before = expiry > event, (expiry < event) & (expiry > pl.col("place"))
     found = each.group_by("session", maintain_order=True).agg(
