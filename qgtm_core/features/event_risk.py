@@ -21,7 +21,7 @@ GOLD = "GLD"
 KINDS = ("fomc", "cpi", "nfp")  # on one day the first of them counts
 AHEAD_DAYS = 35  # schedules must reach this far
 BASE_DAYS = 90
-REACH = 10  # sessions back to the newest snapshot
+REACH = 60  # sessions back to the newest snapshot; an older one is as good as none
 _NONE = np.iinfo(np.int32).max
 Places = NDArray[np.int64]
 
