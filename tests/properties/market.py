@@ -15,6 +15,7 @@ from qgtm_core.quarantine import normalise
 from qgtm_core.schemas.pit import PIT_SOURCES, PIT_TABLES
 from qgtm_core.schemas.raw import RAW_TABLES
 from qgtm_core.strategies.evaluate import evaluate_all
+from qgtm_core.strategies.panel import span_of
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.strategies.spec import Cadence, DataRef, Strategy, consumed
 from qgtm_resources.feeds.simulated import SimulatedFeed
@@ -148,11 +149,12 @@ def frozen(pit: Pit, strategy: Strategy, data: Sequence[str], after: dt.datetime
 
 
 def young(pit: Pit, strategy: Strategy, data: Sequence[str], observations: int) -> Pit:
-    """The market in which these data began so many observations before the end."""
+    """The market in which these data began so many observations before the last computation."""
     out = dict(pit)
+    computed_on = span_of(strategy, sessions(LAST, LAST)).computed_on[-1].astype("datetime64[D]").item()
     day = pl.col("event_at").dt.date()
     for table, rows in refs(strategy, data):
-        known = out[table].filter(rows & (pl.col("session") <= LAST))
+        known = out[table].filter(rows & (pl.col("session") <= computed_on))
         days = known.select(day.unique().sort()).to_series()
         first = days[-min(observations, len(days))] if len(days) else LAST
         out[table] = out[table].filter(~rows | (day >= first))

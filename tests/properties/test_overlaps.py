@@ -33,3 +33,16 @@ def test_hedging_pressure_is_not_cot_precious_turned_round(symbol: str) -> None:
     both = weekly[0].join(weekly[1], on="session")
     assert both.height > 250
     assert abs(both.select(pl.corr("score", "score_right")).item()) < SAME
+
+
+def test_the_two_havens_of_the_volatility_index_are_not_one() -> None:
+    """Were they, the later one would have to be disabled."""
+    pair = [REGISTRY[key] for key in ("vix_haven", "gold_vix_haven")]
+    asked = market.sessions(calendar.offset_session(market.LAST, -251), market.LAST)
+    days = market.sessions(calendar.offset_session(asked["session"][0], -max(s.lookback for s in pair)))
+    tables = {table for s in pair for table in s.tables}
+    known = {table: compute_features(table, market.base(), days) for table in tables}
+    one, other = (evaluate(s, known, asked).filter(status="OK") for s in pair)
+    both = one.join(other, on="session")
+    assert both.height > 200
+    assert abs(both.select(pl.corr("score", "score_right")).item()) < SAME
