@@ -29,10 +29,15 @@ def historical_var_cvar(losses: FloatArray, confidence: float) -> tuple[float, f
 
 
 def optimised_cvar(losses: FloatArray, confidence: float) -> float:
-    """M32: min over z of z + E[(L − z)⁺]/(1 − confidence) (Rockafellar and Uryasev 2000); the minimum is at a loss."""
-    levels = np.unique(losses)
-    excess = np.maximum(losses[None, :] - levels[:, None], 0.0).mean(axis=1)
-    return float((levels + excess / (1.0 - confidence)).min())
+    """M32: min over z of z + E[(L − z)⁺]/(1 − confidence) (Rockafellar and Uryasev 2000).
+
+    The function is piecewise linear, so its minimum is at a loss. Raises ValueError without losses.
+    """
+    if not losses.size:
+        raise ValueError("there are no losses to measure")
+    level = np.sort(losses)[::-1]
+    beyond = np.cumsum(level) - np.arange(1, level.size + 1) * level  # sum of (L - z)+ at z = each loss
+    return float((level + beyond / (losses.size * (1.0 - confidence))).min())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ def fit_tail(losses: FloatArray, exceedances: int) -> TailFit:
     """Fit the `exceedances` largest losses of each window over the next largest one.
 
     `losses` is (windows, sample). Probability-weighted moments (Hosking and Wallis 1987): closed form, and steadier
-    than maximum likelihood for tails of fifty. NaN where the excesses are all equal.
+    than maximum likelihood for tails of fifty. NaN where nothing exceeds the threshold.
     """
     sample = losses.shape[-1]
     top = np.sort(np.partition(losses, sample - exceedances - 1, axis=-1)[..., sample - exceedances - 1 :], axis=-1)

@@ -55,4 +55,7 @@ STRATEGY = Strategy(
     rationale="Insurance of the precious-metals book, bought when the modelled tail is fatter than usual.",
     formula="score = -0.3 * clip((ES_99 / median_252(ES_99) - 1) / 0.5, 0, 1) while the others are net long gold",
     consumes=(EVERY,),
+    differs={
+        "gold_collar": "answers a fat modelled tail by selling gold; that one is a pair of options on shares held"
+    },
 )

@@ -85,8 +85,8 @@ STRATEGY = Strategy(
     horizon_sessions=21,
     symbols=("GLD", "SLV", "PPLT", "PALL", "GDX"),
     inputs=(
-        Input("prices", ("vol_ewma_97",), warmup=126),
-        Input("correlation", ("corr_126",), warmup=126),
+        Input("prices", ("vol_ewma_97",), warmup=126, data=("prices[symbol={symbol}].adj_close",)),
+        Input("correlation", ("corr_126",), warmup=126, data=("prices[symbol={symbol}].adj_close",)),
     ),
     params=PARAMS,
     rule=rule,
@@ -95,4 +95,6 @@ STRATEGY = Strategy(
     source="Maillard, Roncalli & Teiletche 2010; Moreira & Muir 2017",
     rationale="An equal-risk long base, scaled down when volatility is high, earns more for its risk.",
     min_symbols=PARAMS["min_symbols"],
+    formula="score_i = w_i / max(w) * min(1, 12 % / sqrt(w'Cov w)), w_i in proportion to 1/vol_i; vol by EWMA(0.97)",
+    differs={"tsmom": "long of every metal, by risk alone; that one takes the side of each metal's last year"},
 )
