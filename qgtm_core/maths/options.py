@@ -36,9 +36,15 @@ def _floats(*values: ArrayLike) -> list[FloatArray]:
     return list(np.broadcast_arrays(*(np.asarray(each, dtype=np.float64) for each in values)))
 
 
-def _d1(spot: FloatArray, strike: FloatArray, years: FloatArray, vol: FloatArray, carry: FloatArray) -> FloatArray:
+def _log_moneyness(spot: FloatArray, strike: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        d1: FloatArray = (np.log(spot / strike) + (carry + vol**2 / 2.0) * years) / (vol * np.sqrt(years))
+        money: FloatArray = np.log(spot / strike)
+    return money
+
+
+def _d1(log_moneyness: FloatArray, years: FloatArray, vol: FloatArray, carry: FloatArray | float) -> FloatArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d1: FloatArray = (log_moneyness + (carry + vol**2 / 2.0) * years) / (vol * np.sqrt(years))
     return d1
 
 
@@ -56,7 +62,7 @@ def value(
 
     s, k, t, v, r, q = _floats(spot, strike, years, vol, rate, dividend)
     sign = np.where(np.asarray(call, dtype=bool), 1.0, -1.0)
-    d1 = _d1(s, k, t, v, r - q)
+    d1 = _d1(_log_moneyness(s, k), t, v, r - q)
     worth = s * np.exp(-q * t) * ndtr(sign * d1) - k * np.exp(-r * t) * ndtr(sign * (d1 - v * np.sqrt(t)))
     result: FloatArray = sign * worth
     return result
@@ -76,7 +82,7 @@ def greeks(
 
     s, k, t, v, r, q = _floats(spot, strike, years, vol, rate, dividend)
     sign = np.where(np.asarray(call, dtype=bool), 1.0, -1.0)
-    d1 = _d1(s, k, t, v, r - q)
+    d1 = _d1(_log_moneyness(s, k), t, v, r - q)
     d2 = d1 - v * np.sqrt(t)
     grown, paid = np.exp(-q * t), k * np.exp(-r * t)
     density = np.exp(-(d1**2) / 2.0) / np.sqrt(2.0 * np.pi)
@@ -182,11 +188,12 @@ def event_move(vol: ArrayLike, sessions: ArrayLike, base_vol: ArrayLike, days_a_
 
 
 def straddle_delta(log_moneyness: ArrayLike, years: ArrayLike, vol: ArrayLike) -> FloatArray:
-    """Delta of one call and one put at the same strike, 2·N(d1) − 1, without rates: in (−1, 1)."""
+    """Delta of one call and one put at the same strike, 2·N(d1) − 1, without rates: within ±1.
+
+    `log_moneyness` is ln of the price over the strike. NaN without time or volatility.
+    """
     from scipy.special import ndtr
 
-    money, t, sigma = _floats(log_moneyness, years, vol)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        d1 = (money + sigma**2 / 2.0 * t) / (sigma * np.sqrt(t))
-    delta: FloatArray = 2.0 * ndtr(d1) - 1.0
-    return delta
+    money, t, v = _floats(log_moneyness, years, vol)
+    d1 = _d1(money, t, v, 0.0)
+    return np.where(np.isfinite(d1), 2.0 * ndtr(d1) - 1.0, np.nan)

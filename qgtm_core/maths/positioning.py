@@ -11,7 +11,7 @@ from operator import add
 
 import polars as pl
 
-from qgtm_core.maths import statistics as stats
+from qgtm_core.maths.variance import range_rank
 
 
 def net_share(long: pl.Expr, short: pl.Expr, open_interest: pl.Expr) -> pl.Expr:
@@ -24,9 +24,7 @@ def cot_index(net: pl.Expr, n: int) -> pl.Expr:
 
     Null below 0.8 n values or when all are equal.
     """
-    need = stats.filled(n)
-    low, high = net.rolling_min(n, min_samples=need), net.rolling_max(n, min_samples=need)
-    return pl.when(high > low).then(100.0 * ((net - low) / (high - low)))
+    return 100.0 * range_rank(net, n)
 
 
 def hedging_pressure(long: pl.Expr, short: pl.Expr) -> pl.Expr:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from qgtm_core.maths.allocation import inverse_volatility
 from qgtm_core.view import Array
 
 _NO_VARIANCE = 1e-16  # sum of squared returns: below it only rounding is left
@@ -11,10 +12,7 @@ _NO_VARIANCE = 1e-16  # sum of squared returns: below it only rounding is left
 
 def inverse_vol_weights(annual_vol: Array, eligible: np.ndarray) -> Array:
     """Weights proportional to 1/volatility over the eligible symbols, summing to 1; 0 elsewhere (M27)."""
-    usable = eligible & np.isfinite(annual_vol) & (annual_vol > 0)
-    inverse = np.divide(1.0, annual_vol, out=np.zeros_like(annual_vol), where=usable)
-    total = inverse.sum()
-    return inverse / total if total > 0 else inverse
+    return inverse_volatility(np.where(eligible, annual_vol, np.nan))
 
 
 def correlation_matrix(returns: Array, min_obs: int) -> Array:

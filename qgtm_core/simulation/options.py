@@ -14,6 +14,7 @@ import polars as pl
 
 from qgtm_core import calendar
 from qgtm_core import publication as known
+from qgtm_core.maths import options
 from qgtm_core.simulation.market import Market, finish
 from qgtm_core.simulation.prices import DECISION, gvz, paths
 from qgtm_core.simulation.randomness import HORIZON, Array, autoregress, ewma, normals
@@ -44,23 +45,9 @@ def black_scholes(
     price: Array, strike: Array, years: Array, vol: Array, call: np.ndarray
 ) -> tuple[Array, Array, Array, Array, Array]:
     """Value, delta, gamma, vega (a point) and theta (a day) of European options; all arrays broadcast together."""
-    from scipy.special import ndtr
-
-    root = vol * np.sqrt(years)
-    d1 = (np.log(price / strike) + (RATE + vol**2 / 2.0) * years) / root
-    d2 = d1 - root
-    density = np.exp(-(d1**2) / 2.0) / np.sqrt(2.0 * np.pi)
-    sign = np.where(call, 1.0, -1.0)
-    paid = strike * np.exp(-RATE * years)
-    value = sign * (price * ndtr(sign * d1) - paid * ndtr(sign * d2))
-    theta = -price * density * vol / (2.0 * np.sqrt(years)) - sign * RATE * paid * ndtr(sign * d2)
-    return (
-        value,
-        sign * ndtr(sign * d1),
-        density / (price * root),
-        price * density * np.sqrt(years) / 100.0,
-        theta / 365.0,
-    )
+    terms = call, price, strike, years, vol, RATE
+    greeks = options.greeks(*terms)
+    return options.value(*terms), greeks.delta, greeks.gamma, greeks.vega, greeks.theta
 
 
 def option_chain(market: Market) -> pl.DataFrame:

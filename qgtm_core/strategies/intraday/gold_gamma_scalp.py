@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import polars as pl
 
 from qgtm_core.intraday.inputs import RELEASE_DATES
 from qgtm_core.intraday.replay import Places, hedged
+from qgtm_core.maths.options import straddle_delta
 from qgtm_core.strategies.spec import Cadence, Input, Strategy
 from qgtm_core.types import Reason, StrategyStatus
 
@@ -24,20 +24,11 @@ PARAMS: Mapping[str, Any] = {
 }
 
 
-def straddle_delta(price: np.ndarray, strike: np.ndarray, sigma: np.ndarray, years: np.ndarray) -> np.ndarray:
-    """Delta of a straddle without rates, 2N(d1) − 1; NaN where a term is not usable (Black & Scholes 1973)."""
-    spread = sigma * np.sqrt(years)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        d1 = np.log(price / strike) / spread + 0.5 * spread
-    # 2N(d) − 1 = erf(d/√2)
-    return np.array([math.erf(d * math.sqrt(0.5)) if math.isfinite(d) else math.nan for d in d1.tolist()])
-
-
 def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
     """Return the hedge held; OUT_OF_WINDOW before the strike is set, GATE while realised does not beat implied."""
     places = Places.of(panel)
     sigma = panel["gvz"] * 0.01
-    parts = (panel["close"], panel["strike"], sigma, panel["years_left"])
+    parts = ((panel["close"] / panel["strike"]).log(), panel["years_left"], sigma)
     delta = straddle_delta(*(p.cast(pl.Float64).fill_null(np.nan).to_numpy() for p in parts))
     beats = (panel["realised_vol"] > params["margin"] * sigma).fill_null(value=False)
     enough = (panel["session_bars"] >= params["min_bars"]).fill_null(value=False)
