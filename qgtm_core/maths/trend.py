@@ -23,7 +23,7 @@ BREAKOUT_SCALE = 40.0  # turns a place in the channel, in [-1/2, 1/2], into a fo
 
 
 def vol_scale(volatility: pl.Expr, target: float, cap: float = 1.0) -> pl.Expr:
-    """M7: min(cap, target / volatility), both annual; null where there is no volatility."""
+    """M7: min(cap, target / volatility), both annual, after Moskowitz, Ooi and Pedersen (2012); null without any."""
     return pl.when(volatility > 0.0).then((target / volatility).clip(upper_bound=cap))
 
 
@@ -68,7 +68,7 @@ def channel(high: pl.Expr, low: pl.Expr, days: int) -> tuple[pl.Expr, pl.Expr]:
 
 
 def donchian(high: pl.Expr, low: pl.Expr, close: pl.Expr, days: int) -> pl.Expr:
-    """M13: +1 from a close above the channel, -1 from one below it, held in between; 0 before the first breakout."""
+    """M13 (Donchian 1960): +1 from a close above the channel, -1 from below, held in between; 0 before the first."""
     upper, lower = channel(high, low, days)
     side = pl.when(close > upper).then(1.0).when(close < lower).then(-1.0)
     return pl.when(upper.is_not_null() & lower.is_not_null()).then(side.forward_fill().fill_null(0.0))
