@@ -56,7 +56,7 @@ def newest_tick(now: dt.datetime) -> dt.datetime | None:
     if session is None:
         return None
     known = ticks(session, session)["decided_at"]
-    past = known.filter(known <= now)
+    past = known.filter(known <= now.astimezone(dt.UTC))
     return None if past.is_empty() or now >= calendar.close_at(session) else past[-1]
 
 
