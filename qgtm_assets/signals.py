@@ -38,7 +38,7 @@ def signal_asset(strategy: Strategy, *, checked: bool = True) -> dg.AssetsDefini
     )
 
     @dg.asset(
-        **{**options, "group_name": "signals" if strategy.id in DAILY else "research"},
+        **options,
         deps=[["features", name] for name in inputs] + [["signals", name] for name in children],
         partitions_def=SESSIONS,
         backfill_policy=dg.BackfillPolicy.single_run(),

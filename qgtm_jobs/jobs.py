@@ -5,11 +5,14 @@ from __future__ import annotations
 import dagster as dg
 
 from qgtm_core.schemas.raw import RAW_TABLES
+from qgtm_core.strategies.registry import DAILY, SHADOW
 
 _IN_PROCESS = dg.in_process_executor
 _QUOTES = dg.AssetSelection.assets(["raw", "decision_quotes"])
 _FITS = dg.AssetSelection.assets(["pit", "models"], ["pit", "meta_models"])
 _MARKET = dg.AssetSelection.groups("raw", "pit", "features") - _FITS
+_DAILY = dg.AssetSelection.assets(*(["signals", name] for name in DAILY))
+_SHADOW = dg.AssetSelection.assets(*(["signals", name] for name in SHADOW))
 # no retries of any of the three mechanisms: a rebalance that failed is looked at by a person
 _ORDERS = {"dagster/priority": "10", "qgtm/orders": "yes", "dagster/max_retries": "0"}
 
@@ -23,7 +26,8 @@ ingest = dg.define_asset_job(
 rebalance = dg.define_asset_job(
     "rebalance",
     selection=_QUOTES
-    | dg.AssetSelection.groups("signals", "portfolio", "risk", "execution", "tca")
+    | _DAILY
+    | dg.AssetSelection.groups("portfolio", "risk", "execution", "tca")
     | dg.AssetSelection.assets(["ops", "audit_head"]),
     executor_def=_IN_PROCESS,
     tags=_ORDERS,
@@ -31,7 +35,7 @@ rebalance = dg.define_asset_job(
 )
 shadow = dg.define_asset_job(
     "shadow",
-    selection=dg.AssetSelection.groups("research"),
+    selection=_SHADOW,
     executor_def=_IN_PROCESS,
     tags={"dagster/priority": "-1"},
     description="Signals of research and options strategies, for the record; nothing trades on them",
@@ -67,7 +71,7 @@ backtest = dg.define_asset_job(
 )
 history = dg.define_asset_job(
     "history",
-    selection=_MARKET | dg.AssetSelection.groups("signals", "research"),
+    selection=_MARKET | _DAILY | _SHADOW,
     executor_def=_IN_PROCESS,
     tags={"dagster/priority": "-5"},
     description="Backfill of raw, PIT, features and signals over a range, in one run",
