@@ -11,7 +11,7 @@ import polars as pl
 
 from qgtm_assets.desk import TRADING
 from qgtm_core import calendar
-from qgtm_core.features.registry import FEATURES, compute_features
+from qgtm_core.features.registry import FEATURES, compute_all
 from qgtm_core.pit import normalise
 from qgtm_core.policy import Policy
 from qgtm_core.schemas.pit import PIT_SOURCES
@@ -60,7 +60,7 @@ def make_pit(raw: Mapping[str, pl.DataFrame]) -> Frames:
 
 def make_features(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> Frames:
     """Every feature table for exactly these sessions."""
-    return {name: compute_features(name, pit, sessions) for name in FEATURES}
+    return compute_all(pit, sessions)
 
 
 def make_signals(features: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> Frames:

@@ -15,7 +15,7 @@ import polars as pl
 from qgtm_core.quarantine import normalise
 from qgtm_core.schemas.pit import PIT_TABLES
 
-__all__ = ["AsOfView", "as_of", "cut", "normalise", "observe", "point_in_time", "segments"]
+__all__ = ["AsOfView", "as_of", "cut", "normalise", "observe", "point_in_time", "segments", "segments_of"]
 
 Compute = Callable[[pl.DataFrame], pl.DataFrame]
 
@@ -24,6 +24,9 @@ def cut(frame: pl.DataFrame, known_at: dt.datetime | dt.date) -> pl.DataFrame:
     """Rows known at a decision instant, or at the decision of a session; all revisions, order kept."""
     if isinstance(known_at, dt.datetime):
         return frame.filter(pl.col("available_at") <= known_at)
+    newest = frame["session"].max()
+    if isinstance(newest, dt.date) and newest <= known_at and not frame["session"].null_count():
+        return frame  # all of it is known
     return frame.filter(pl.col("session") <= known_at)
 
 
@@ -79,12 +82,20 @@ def break_sessions(frame: pl.DataFrame, key: Sequence[str], order: str = "event_
     sessions revises a known key or fills an earlier gap.
     """
     group = [name for name in key if name != order]
+    if not group and _only_grows(frame, order):
+        return frame.clear().select("session")
     arrivals = frame.group_by(*group, "session").agg(_low=pl.col(order).min(), _high=pl.col(order).max())
     newest_before = pl.col("_high").cum_max().shift(1)
     arrivals = arrivals.sort(*group, "session").with_columns(
         _before=newest_before.over(group) if group else newest_before
     )
     return arrivals.filter(pl.col("_low") <= pl.col("_before")).select(*group, "session")
+
+
+def _only_grows(frame: pl.DataFrame, order: str) -> bool:
+    """Whether the rows of one group, as they stand, are newer observations one after the other; cheap to tell."""
+    newer = frame[order].is_sorted() and frame[order].n_unique() == frame.height
+    return newer and frame["session"].is_sorted()
 
 
 def segments(
@@ -95,16 +106,25 @@ def segments(
     Within a slice history only grows by newer observations, so a causal whole-column computation over the view, read
     at each session, equals one made afresh at each session. Without revisions there is one slice.
     """
+    for days, views in segments_of([frame], key, sessions, order):
+        yield days, views[0]
+
+
+def segments_of(
+    frames: Sequence[pl.DataFrame], key: Sequence[str], sessions: pl.DataFrame, order: str = "event_date"
+) -> Iterator[tuple[pl.DataFrame, list[pl.DataFrame]]]:
+    """`segments` of several frames of the same key at once: a slice ends where any of them is rewritten."""
     if sessions.is_empty():
         return
     days = sessions["session"]
     cuts: set[int] = set()
     if len(days) > 1:  # one session sees one history, however it came about
-        breaks = break_sessions(frame, key, order)["session"].unique().sort()
-        cuts = {int(index) for index in days.search_sorted(breaks, side="left")}
+        for frame in frames:
+            breaks = break_sessions(cut(frame, days[-1]), key, order)["session"].unique().sort()
+            cuts |= {int(index) for index in days.search_sorted(breaks, side="left")}
     edges = sorted({0, len(days), *cuts})
     for start, stop in pairwise(edges):
-        yield sessions.slice(start, stop - start), as_of(frame, days[stop - 1], key)
+        yield sessions.slice(start, stop - start), [as_of(frame, days[stop - 1], key) for frame in frames]
 
 
 def observe(sessions: pl.DataFrame, observations: pl.DataFrame, group: Sequence[str] = ()) -> pl.DataFrame:
@@ -115,6 +135,10 @@ def observe(sessions: pl.DataFrame, observations: pl.DataFrame, group: Sequence[
     if sessions.is_empty() or observations.is_empty():
         return observations.clear().select("session", *group, pl.exclude("session", *group))
     first = sessions["session"][0]
+    if sessions.height == 1:
+        known = cut(observations, first)
+        newest = known.unique(list(group), keep="last", maintain_order=True) if group else known.tail(1)
+        return newest.with_columns(session=pl.lit(first)).select("session", *group, pl.exclude("session", *group))
     # what was known before the slice counts as known at its start, whatever order it had arrived in
     known = observations.with_columns(pl.max_horizontal("session", pl.lit(first))).unique(
         ["session", *group], keep="last", maintain_order=True

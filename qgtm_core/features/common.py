@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from qgtm_core.pit import Compute, point_in_time
+from qgtm_core.features.known import macro_rows, price_rows
+from qgtm_core.pit import Compute, observe, point_in_time, segments_of
 
 PRICE_KEY = ("symbol", "event_date")
 MACRO_KEY = ("series_id", "event_date")
+DAY_KEY = ("event_date",)  # of one symbol or series
 STAMPS = ("session", "event_at", "available_at")
 HEALTH = ("obs", "event_at", "available_at")
 
@@ -33,55 +35,78 @@ def usable_prices(view: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(obs=pl.col("adj_close").cum_count().over("symbol").cast(pl.Int32))
 
 
-def one_price(view: pl.DataFrame, symbol: str, value: str = "adj_close") -> pl.DataFrame:
-    """Usable bars of one symbol: `event_date, session, event_at, available_at, obs, <value>`."""
-    rows = usable_prices(view.filter(pl.col("symbol") == symbol))
-    return rows.select("event_date", *STAMPS, "obs", pl.col("adj_close").alias(value))
-
-
-def common_bars(view: pl.DataFrame, a: str, b: str) -> pl.DataFrame:
-    """Days on which both symbols have a usable bar: `event_date`, stamps of the later leg, `obs`, prices `a`, `b`."""
-    left, right = one_price(view, a, "a"), one_price(view, b, "b")
-    both = left.drop("obs").join(right.drop("obs"), on="event_date", how="inner", maintain_order="left")
-    later = {name: pl.max_horizontal(name, f"{name}_right") for name in STAMPS}
-    rows = both.with_columns(**later).select("event_date", *STAMPS, "a", "b")
+def usable_bars(view: pl.DataFrame) -> pl.DataFrame:
+    """`usable_prices` of the bars of one symbol, which need no grouping."""
+    price = pl.col("adj_close")
+    good = price.is_finite() & (price > 0) & pl.col("close").is_finite()
+    rows = view.filter(good).sort("event_date")
     return rows.with_columns(obs=pl.int_range(1, pl.len() + 1, dtype=pl.Int32))
 
 
+def one_price(view: pl.DataFrame, symbol: str, value: str = "adj_close") -> pl.DataFrame:
+    """Usable bars of one symbol: `event_date, session, event_at, available_at, obs, <value>`."""
+    return _priced(usable_bars(view.filter(pl.col("symbol") == symbol)), value)
+
+
+def _priced(bars: pl.DataFrame, value: str) -> pl.DataFrame:
+    return bars.select("event_date", *STAMPS, "obs", pl.col("adj_close").alias(value))
+
+
+def common_bars(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
+    """Days on which both symbols have a usable bar: `event_date`, stamps of the later leg, `obs`, prices `a`, `b`."""
+    a, b = (_priced(usable_bars(view), name).drop("obs") for view, name in ((left, "a"), (right, "b")))
+    both = a.join(b, on="event_date", how="inner", maintain_order="left")
+    later = {name: pl.max_horizontal(name, f"{name}_right") for name in STAMPS}
+    return both.select("event_date", "a", "b", obs=pl.int_range(1, pl.len() + 1, dtype=pl.Int32), **later)
+
+
+def by_symbol(
+    pit: Mapping[str, pl.DataFrame], symbols: Iterable[str], sessions: pl.DataFrame, features: Compute
+) -> pl.DataFrame:
+    """Read at each session `features(usable bars)` of each symbol: `session, symbol, <other columns>`."""
+    parts = []
+    for symbol in symbols:
+        rows = price_rows(pit, symbol)
+        read = point_in_time(rows, DAY_KEY, sessions, lambda view: features(usable_bars(view)))
+        parts.append(read.with_columns(symbol=pl.lit(symbol)))
+    return pl.concat(parts)
+
+
 def macro_series(
-    macro: pl.DataFrame, series_id: str, sessions: pl.DataFrame, columns: Mapping[str, pl.Expr], prefix: str
+    pit: Mapping[str, pl.DataFrame], series_id: str, sessions: pl.DataFrame, columns: Mapping[str, pl.Expr], prefix: str
 ) -> pl.DataFrame:
     """Read expressions of `value` of one series at each session: `session, <prefix>_obs…, <columns>`."""
 
     def compute(view: pl.DataFrame) -> pl.DataFrame:
         rows = view.filter(pl.col("value").is_finite()).sort("event_date")
-        return rows.select(*STAMPS, "series_id", obs=pl.int_range(1, pl.len() + 1, dtype=pl.Int32), **columns)
+        return rows.select(*STAMPS, obs=pl.int_range(1, pl.len() + 1, dtype=pl.Int32), **columns)
 
-    rows = macro.filter(pl.col("series_id") == series_id)
-    return with_prefix(point_in_time(rows, MACRO_KEY, sessions, compute).drop("series_id"), prefix)
+    return with_prefix(point_in_time(macro_rows(pit, series_id), DAY_KEY, sessions, compute), prefix)
 
 
 def price_series(
-    prices: pl.DataFrame, symbol: str, sessions: pl.DataFrame, columns: Mapping[str, pl.Expr], prefix: str
+    pit: Mapping[str, pl.DataFrame], symbol: str, sessions: pl.DataFrame, columns: Mapping[str, pl.Expr], prefix: str
 ) -> pl.DataFrame:
     """Read expressions of `price` (adjusted close) of one symbol at each session."""
+    return bar_series(price_rows(pit, symbol), sessions, columns, prefix)
+
+
+def bar_series(bars: pl.DataFrame, sessions: pl.DataFrame, columns: Mapping[str, pl.Expr], prefix: str) -> pl.DataFrame:
+    """The same over PIT rows of the symbol that are at hand."""
 
     def compute(view: pl.DataFrame) -> pl.DataFrame:
-        rows = one_price(view, symbol, "price").with_columns(symbol=pl.lit(symbol))
-        return rows.select(*STAMPS, "symbol", "obs", **columns)
+        return usable_bars(view).rename({"adj_close": "price"}).select(*STAMPS, "obs", **columns)
 
-    rows = prices.filter(pl.col("symbol") == symbol)
-    return with_prefix(point_in_time(rows, PRICE_KEY, sessions, compute).drop("symbol"), prefix)
+    return with_prefix(point_in_time(bars, DAY_KEY, sessions, compute), prefix)
 
 
-def observe_pair(prices: pl.DataFrame, a: str, b: str, sessions: pl.DataFrame, features: Compute) -> pl.DataFrame:
+def observe_pair(
+    pit: Mapping[str, pl.DataFrame], a: str, b: str, sessions: pl.DataFrame, features: Compute
+) -> pl.DataFrame:
     """Read at each session `features(common bars)`, which keeps the rows and the columns `session` and HEALTH."""
-
-    def compute(view: pl.DataFrame) -> pl.DataFrame:
-        return features(common_bars(view, a, b))
-
-    rows = prices.filter(pl.col("symbol").is_in([a, b]))
-    return point_in_time(rows, PRICE_KEY, sessions, compute, together=True)
+    legs = [price_rows(pit, symbol) for symbol in (a, b)]
+    parts = [observe(days, features(common_bars(*views))) for days, views in segments_of(legs, DAY_KEY, sessions)]
+    return pl.concat(parts)
 
 
 def with_prefix(frame: pl.DataFrame, prefix: str) -> pl.DataFrame:

@@ -17,7 +17,7 @@ MIN_SIDE = 60  # days of one sign
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first common bar of GDX and GLD on."""
-    read = observe_pair(pit["prices"], MINERS, GOLD, sessions, betas)
+    read = observe_pair(pit, MINERS, GOLD, sessions, betas)
     return with_prefix(read.select("session", *HEALTH, "beta_up_252", "beta_down_252", "r2_252"), "gdx_gld")
 
 

@@ -17,19 +17,18 @@ WINDOW = 126  # returns
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, symbol_a, symbol_b), a before b, from the pair's first common bar on."""
-    prices = pit["prices"].filter(pl.col("symbol").is_in(CORRELATED))
-    pairs = [correlate(prices, a, b, sessions) for a, b in combinations(sorted(CORRELATED), 2)]
+    pairs = [correlate(pit, a, b, sessions) for a, b in combinations(sorted(CORRELATED), 2)]
     return pl.concat(pairs)
 
 
-def correlate(prices: pl.DataFrame, a: str, b: str, sessions: pl.DataFrame) -> pl.DataFrame:
+def correlate(pit: Mapping[str, pl.DataFrame], a: str, b: str, sessions: pl.DataFrame) -> pl.DataFrame:
     """Correlation of one pair over 126 returns between common bars."""
 
     def features(bars: pl.DataFrame) -> pl.DataFrame:
         return_a, return_b = pl.col("a").log().diff(), pl.col("b").log().diff()
         return bars.select(*STAMPS, "obs", corr_126=stats.rolling_correlation(return_a, return_b, WINDOW))
 
-    rows = observe_pair(prices, a, b, sessions, features)
+    rows = observe_pair(pit, a, b, sessions, features)
     return rows.select("session", *HEALTH, "corr_126", symbol_a=pl.lit(a), symbol_b=pl.lit(b))
 
 

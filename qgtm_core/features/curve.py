@@ -15,6 +15,7 @@ from qgtm_core import calendar
 from qgtm_core.features.business_days import first_notice, last_business_day
 from qgtm_core.features.common import HEALTH, STAMPS, usable_prices
 from qgtm_core.features.joint import meet, observe_joint, one_series
+from qgtm_core.features.known import macro_rows, price_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import curve as maths
 from qgtm_core.maths import statistics as stats
@@ -48,14 +49,12 @@ def compute_curve(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl
 
 def compute_carry(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, market) from the first day with two contracts and a bar of the fund on."""
-    bars = pit["prices"].filter(pl.col("symbol").is_in(list(FUNDS)))
-    return observe_joint([_dated(pit), bars], sessions, carry_features, group=("market",))
+    return observe_joint([_dated(pit), price_rows(pit, *FUNDS)], sessions, carry_features, group=("market",))
 
 
 def compute_lease(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, market) from the first day with two contracts and an overnight rate on."""
-    rates = pit["macro"].filter(pl.col("series_id") == SOFR)
-    return observe_joint([_dated(pit), rates], sessions, lease_features, group=("market",))
+    return observe_joint([_dated(pit), macro_rows(pit, SOFR)], sessions, lease_features, group=("market",))
 
 
 def _dated(pit: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qgtm_core import calendar
 from qgtm_core.features.common import HEALTH, PRICE_KEY, STAMPS, one_price, with_prefix
 from qgtm_core.features.events import scheduled
+from qgtm_core.features.known import price_rows
 from qgtm_core.features.options import history_of, places, points_of, views
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import surface
@@ -30,7 +31,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
     """One row a session from the first on at which dates of every kind are known."""
     dates = scheduled(pit["fomc"], pit["events"]).filter(pl.col("traded_on").is_not_null())
     rows = _distances(dates, sessions)
-    moves = pl.concat([_moves(dates, kind, pit["prices"], sessions) for kind in KINDS])
+    moves = pl.concat([_moves(dates, kind, price_rows(pit, GOLD), sessions) for kind in KINDS])
     rows = rows.join(moves, on=["session", "event"], how="left", maintain_order="left")
     rows = rows.join(_implied(pit["options"], rows), on="session", how="left", maintain_order="left")
     return rows.filter(pl.col("events_available_at").is_not_null())

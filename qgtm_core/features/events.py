@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qgtm_core import calendar
 from qgtm_core.features.bars import session_bars
 from qgtm_core.features.common import PRICE_KEY, STAMPS, with_prefix
+from qgtm_core.features.known import price_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.pit import point_in_time, segments
 from qgtm_core.schemas.features.events import KINDS
@@ -30,7 +31,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
     """One row a session from the first known bar of GLD on; only dates scheduled ahead and known by then count."""
     dates = scheduled(pit["fomc"], pit["events"])
     of_kind = {kind: dates.filter(pl.col("kind") == kind) for kind in KINDS}
-    rows = _history(of_kind, pit["prices"], sessions)
+    rows = _history(of_kind, price_rows(pit, GOLD), sessions)
     for kind in KINDS:
         rows = rows.join(_ahead(of_kind[kind], kind, sessions), on="session", how="left", maintain_order="left")
     known = [pl.col(f"_available_{kind}") for kind in KINDS]
@@ -110,7 +111,7 @@ def _covered(dates: Days, kind: str, today: Days, newest: Places) -> NDArray[np.
     return covered
 
 
-def _history(of_kind: Mapping[str, pl.DataFrame], prices: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+def _history(of_kind: Mapping[str, pl.DataFrame], bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """Number, mean and deviation of gold's returns over the sessions of past events, by kind, and gold's health.
 
     The return is that of the one session a position is held: from the close of the session before the event to the
@@ -129,8 +130,7 @@ def _history(of_kind: Mapping[str, pl.DataFrame], prices: pl.DataFrame, sessions
             }
         return session_bars(view, GOLD).select(*STAMPS, "obs", symbol=pl.lit(GOLD), **columns)
 
-    rows = prices.filter(pl.col("symbol") == GOLD)
-    return with_prefix(point_in_time(rows, PRICE_KEY, sessions, moves).drop("symbol"), "gld")
+    return with_prefix(point_in_time(bars, PRICE_KEY, sessions, moves).drop("symbol"), "gld")
 
 
 FEATURES = (Feature("events", ("prices", "fomc", "events"), compute),)

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from qgtm_core.features.common import with_prefix
+from qgtm_core.features.known import macro_rows
 from qgtm_core.features.macro import REAL_YIELD
 from qgtm_core.features.spec import Feature
 from qgtm_core.features.windows import Bars, full_windows, leg, price_legs, read_legs
@@ -21,8 +22,7 @@ COLUMNS = tuple(f"gold_fair_{name}_504" for name in ("z", "r2", "yield_slope", "
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first common day on; a day counts when all three values are known."""
-    yields = pit["macro"].filter(pl.col("series_id") == REAL_YIELD)
-    legs = [price_legs(pit["prices"], (GOLD, DOLLAR)), leg(yields, REAL_YIELD, "value", positive=False)]
+    legs = [price_legs(pit, (GOLD, DOLLAR)), leg(macro_rows(pit, REAL_YIELD), REAL_YIELD, "value", positive=False)]
     return with_prefix(read_legs(legs, (GOLD, DOLLAR, REAL_YIELD), sessions, residuals), "gold_fair")
 
 

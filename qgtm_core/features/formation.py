@@ -60,7 +60,7 @@ class Formations:
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, pair) from the pair's first common bar on; `y` is the left leg."""
-    rows, asked = price_legs(pit["prices"], SYMBOLS), sessions["session"].to_numpy()
+    rows, asked = price_legs(pit, SYMBOLS), sessions["session"].to_numpy()
     months = first_sessions(asked)
     formed, parts = Formations.none(months), []
     # a formation comes before the sessions that read it, in the same segment or an earlier one

@@ -26,7 +26,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
         "gpr_heat": heat,
         "gpr_heat_z_756": stats.zscore(heat, WINDOW),
     }
-    return with_prefix(observe_series(pit["macro"], SERIES, sessions, columns), "gpr")
+    return with_prefix(observe_series(pit, SERIES, sessions, columns), "gpr")
 
 
 def _mean(name: str, n: int) -> pl.Expr:

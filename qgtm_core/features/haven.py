@@ -8,6 +8,7 @@ import polars as pl
 
 from qgtm_core.features.common import STAMPS, one_price, side_by_side, with_prefix
 from qgtm_core.features.joint import observe_joint, observe_series, one_series, same_days
+from qgtm_core.features.known import macro_rows, price_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import statistics as stats
 
@@ -19,13 +20,10 @@ QUARTER = 63
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first day of either pair on."""
-    macro = pit["macro"].filter(pl.col("series_id").is_in([VIX, VIX3M]))
     ratio = pl.when(pl.col("vix3m") > 0.0).then(pl.col("vix") / pl.col("vix3m"))
     slope = {"vix_slope": ratio, "vix_slope_z_252": stats.zscore(ratio, ONE_YEAR)}
-    series = observe_series(macro, {"vix": VIX, "vix3m": VIX3M}, sessions, slope)
-    prices = pit["prices"].filter(pl.col("symbol") == GOLD)
-    vix = macro.filter(pl.col("series_id") == VIX)
-    together = observe_joint([prices, vix], sessions, _gold_with_vix)
+    series = observe_series(pit, {"vix": VIX, "vix3m": VIX3M}, sessions, slope)
+    together = observe_joint([price_rows(pit, GOLD), macro_rows(pit, VIX)], sessions, _gold_with_vix)
     return side_by_side([with_prefix(series, "vix_slope"), with_prefix(together, "gld_vix")])
 
 

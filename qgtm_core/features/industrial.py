@@ -16,6 +16,7 @@ from qgtm_core.features.common import (
     side_by_side,
     with_prefix,
 )
+from qgtm_core.features.known import macro_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import statistics as stats
 from qgtm_core.pit import observe
@@ -34,12 +35,12 @@ QUARTER = 3  # months
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first known row of any input on."""
     copper = {"cper_zchg_60": stats.change_z(pl.col("price").log(), STEP, YEAR)}
-    ratio = observe_pair(pit["prices"], INDUSTRIALS, MARKET, sessions, _relative)
+    ratio = observe_pair(pit, INDUSTRIALS, MARKET, sessions, _relative)
     return side_by_side(
         [
-            price_series(pit["prices"], COPPER, sessions, copper, "cper"),
+            price_series(pit, COPPER, sessions, copper, "cper"),
             with_prefix(ratio.select("session", *HEALTH, "xli_spy_zchg_60"), "xli_spy"),
-            production(pit["macro"], sessions),
+            production(macro_rows(pit, PRODUCTION), sessions),
         ]
     )
 

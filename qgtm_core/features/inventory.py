@@ -11,6 +11,7 @@ import polars as pl
 from qgtm_core.features.common import HEALTH, STAMPS, with_prefix
 from qgtm_core.features.curve import SOFR, lease_features
 from qgtm_core.features.joint import observe_joint
+from qgtm_core.features.known import macro_rows
 from qgtm_core.features.same_day import apart, stacked, together
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import statistics as stats
@@ -129,7 +130,6 @@ def _with_lease(rows: pl.DataFrame, pit: Mapping[str, pl.DataFrame], sessions: p
     """Add the standardised lease rate of silver, where the curve is as fresh as the stocks."""
     silver = CONTRACTS[LEASED].root
     dated = pit["curve"].filter((pl.col("root") == silver) & pl.col("expiry_month").is_not_null())
-    rates = pit["macro"].filter(pl.col("series_id") == SOFR)
 
     def lease(view: pl.DataFrame) -> pl.DataFrame:
         z = stats.zscore(pl.col("lease"), YEAR)
@@ -137,7 +137,7 @@ def _with_lease(rows: pl.DataFrame, pit: Mapping[str, pl.DataFrame], sessions: p
 
     if dated.is_empty():
         return rows.with_columns(lease_z_252=pl.lit(None, pl.Float64))
-    read = observe_joint([dated, rates], sessions, lease, group=BY)
+    read = observe_joint([dated, macro_rows(pit, SOFR)], sessions, lease, group=BY)
     rows = rows.join(read, on=["session", *BY], how="left", maintain_order="left")
     fresh = pl.col("registered_event_at") - pl.col("_lease_at") <= DAILY_LAG
     return rows.with_columns(lease_z_252=pl.when(fresh).then("lease_z_252"))

@@ -12,6 +12,7 @@ from itertools import pairwise
 import polars as pl
 
 from qgtm_core.features.common import STAMPS
+from qgtm_core.features.known import macro_rows
 from qgtm_core.pit import Compute, as_of, break_sessions, cut, observe
 
 # What a row of prices, macro or curve belongs to, and what tells the rows of one day apart
@@ -55,7 +56,7 @@ def _edges(rows: pl.DataFrame, owned: Sequence[str], days: pl.Series) -> list[in
 
 
 def observe_series(
-    macro: pl.DataFrame, series: Mapping[str, str], sessions: pl.DataFrame, columns: Mapping[str, pl.Expr]
+    pit: Mapping[str, pl.DataFrame], series: Mapping[str, str], sessions: pl.DataFrame, columns: Mapping[str, pl.Expr]
 ) -> pl.DataFrame:
     """Read at each session expressions over the days that all the macro series have, one column a name of `series`."""
 
@@ -64,7 +65,7 @@ def observe_series(
             *STAMPS, "obs", **columns
         )
 
-    return observe_joint([macro.filter(pl.col("series_id").is_in(list(series.values())))], sessions, compute)
+    return observe_joint([macro_rows(pit, *series.values())], sessions, compute)
 
 
 def one_series(view: pl.DataFrame, name: str, series_id: str) -> pl.DataFrame:

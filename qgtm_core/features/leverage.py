@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from qgtm_core.features.common import HEALTH, PRICE_KEY, STAMPS, usable_prices, with_prefix
+from qgtm_core.features.common import HEALTH, STAMPS, by_symbol, with_prefix
 from qgtm_core.features.spec import Feature
 from qgtm_core.features.trend import daily_sd
 from qgtm_core.maths import statistics as stats
@@ -24,8 +24,7 @@ TERMS = ("expense_ratio", "borrow_rate", "shortable")
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, fund/underlying) from the first known bar of the underlying on."""
     symbols = {symbol for pair in LEVERAGED for symbol in pair}
-    prices = pit["prices"].filter(pl.col("symbol").is_in(symbols))
-    bars = point_in_time(prices, PRICE_KEY, sessions, volatility_and_trend)
+    bars = by_symbol(pit, sorted(symbols), sessions, volatility_and_trend)
     terms = terms_in_force(pit["fund_terms"].filter(pl.col("symbol").is_in(symbols)), sessions)
     pairs = pl.DataFrame(LEVERAGED, schema={"fund": pl.String, "base": pl.String}, orient="row")
     base = with_prefix(bars, "base").rename({"symbol": "base"})
@@ -36,18 +35,12 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
     )
 
 
-def volatility_and_trend(view: pl.DataFrame) -> pl.DataFrame:
-    """Volatility and trend of each bar from the bars of its symbol up to it."""
+def volatility_and_trend(bars: pl.DataFrame) -> pl.DataFrame:
+    """Volatility and trend of each bar of a symbol from the bars up to it."""
     log_price = pl.col("adj_close").log()
     volatility = stats.rolling_sd(log_price.diff(), WINDOW) * ANNUAL
     trend_t = trend.trend_t(log_price, daily_sd(log_price), WINDOW)
-    return usable_prices(view).select(
-        *STAMPS,
-        "symbol",
-        "obs",
-        base_vol_63=volatility.over("symbol"),
-        base_trend_t_63=trend_t.over("symbol"),
-    )
+    return bars.select(*STAMPS, "obs", base_vol_63=volatility, base_trend_t_63=trend_t)
 
 
 def terms_in_force(fund_terms: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:

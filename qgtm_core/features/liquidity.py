@@ -9,6 +9,7 @@ import polars as pl
 from qgtm_core.features.business_days import last_business_day
 from qgtm_core.features.common import STAMPS, with_prefix
 from qgtm_core.features.joint import meet, observe_joint, one_series, same_days
+from qgtm_core.features.known import macro_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import statistics as stats
 
@@ -31,8 +32,9 @@ BILLIONS: Mapping[str, float] = {
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first week in which all three series are known on."""
-    rows = pit["macro"].filter(pl.col("series_id").is_in([ASSETS, TREASURY, REPO]))
-    return with_prefix(observe_joint([rows], sessions, week_features), "net_liquidity")
+    return with_prefix(
+        observe_joint([macro_rows(pit, ASSETS, TREASURY, REPO)], sessions, week_features), "net_liquidity"
+    )
 
 
 def week_features(view: pl.DataFrame) -> pl.DataFrame:

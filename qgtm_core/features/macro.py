@@ -21,7 +21,6 @@ ONE_YEAR = 252
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first known observation of any series on."""
-    macro = pit["macro"].filter(pl.col("series_id").is_in([REAL_YIELD, BREAKEVEN, NOMINAL_2Y, NOMINAL_10Y, HIGH_YIELD]))
     value = pl.col("value")
     real = {
         "real_10y": value,
@@ -42,14 +41,14 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
         "slope_10y2y_zchg_60": stats.change_z(ten - two, 60, TWO_YEARS),
         "slope_2y_chg_60": two - two.shift(60),
     }
-    slopes = observe_series(macro, {"two": NOMINAL_2Y, "ten": NOMINAL_10Y}, sessions, slope)
+    slopes = observe_series(pit, {"two": NOMINAL_2Y, "ten": NOMINAL_10Y}, sessions, slope)
     return side_by_side(
         [
-            macro_series(macro, REAL_YIELD, sessions, real, "real_10y"),
-            macro_series(macro, BREAKEVEN, sessions, breakeven, "breakeven_10y"),
-            macro_series(macro, NOMINAL_2Y, sessions, short, "nominal_2y"),
+            macro_series(pit, REAL_YIELD, sessions, real, "real_10y"),
+            macro_series(pit, BREAKEVEN, sessions, breakeven, "breakeven_10y"),
+            macro_series(pit, NOMINAL_2Y, sessions, short, "nominal_2y"),
             with_prefix(slopes, "slope"),
-            macro_series(macro, HIGH_YIELD, sessions, spread, "high_yield_spread"),
+            macro_series(pit, HIGH_YIELD, sessions, spread, "high_yield_spread"),
         ]
     )
 

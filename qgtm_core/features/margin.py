@@ -36,7 +36,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
     """One row a session from the first day with a margin, or the second issuer, on."""
     filings = usable_filings(pit["mining_costs"])
     fixes = pit["fixes"].filter((pl.col("metal") == "gold") & (pl.col("fix") == "PM"))
-    rows = pl.concat([price_legs(pit["prices"], (GOLD, MINERS)), leg(fixes, FIX, "usd_per_oz")])
+    rows = pl.concat([price_legs(pit, (GOLD, MINERS)), leg(fixes, FIX, "usd_per_oz")])
 
     def days(view: pl.DataFrame) -> Bars:
         bars = Grid(view, LEGS).align(LEGS)

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from qgtm_core import calendar
+from qgtm_core.features.known import macro_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.features.variance_premium import GVZ
 from qgtm_core.maths import surface, trailing
@@ -40,7 +41,7 @@ _POINTS = surface.POINTS
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, underlying) with a snapshot in the last REACH sessions."""
-    index = pit["macro"].filter(pl.col("series_id") == GVZ)
+    index = macro_rows(pit, GVZ)
     parts = []
     for days, chains in views(pit["options"], index, sessions, UNDERLYINGS):
         known = as_of(index, days["session"][-1], ("series_id", "event_date"))

@@ -8,6 +8,7 @@ import polars as pl
 
 from qgtm_core.features.bars import session_bars
 from qgtm_core.features.common import PRICE_KEY, STAMPS, with_prefix
+from qgtm_core.features.known import price_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import statistics as stats
 from qgtm_core.pit import point_in_time
@@ -18,7 +19,7 @@ WINDOW = 60  # nights
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first known bar of GLD with an open on."""
-    rows = pit["prices"].filter(pl.col("symbol") == GOLD)
+    rows = price_rows(pit, GOLD)
     return with_prefix(point_in_time(rows, PRICE_KEY, sessions, nights).drop("symbol"), "gld")
 
 

@@ -48,10 +48,9 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
     def features(bars: pl.DataFrame) -> pl.DataFrame:
         return pair_features(bars, hedge.run(bars))
 
-    prices = pit["prices"].filter(pl.col("symbol").is_in({symbol for pair in PAIRS for symbol in pair}))
     parts = []
     for y, x in PAIRS:
-        rows = observe_pair(prices, y, x, sessions, features)
+        rows = observe_pair(pit, y, x, sessions, features)
         parts.append(rows.select("session", *HEALTH, *COLUMNS, pair=pl.lit(f"{y}/{x}"), y=pl.lit(y), x=pl.lit(x)))
     return pl.concat(parts)
 

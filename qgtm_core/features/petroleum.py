@@ -10,6 +10,7 @@ import polars as pl
 
 from qgtm_core import calendar
 from qgtm_core.features.common import HEALTH, MACRO_KEY, STAMPS, with_prefix
+from qgtm_core.features.known import macro_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import statistics as stats
 from qgtm_core.maths.expectation import same_season_mean
@@ -23,7 +24,7 @@ WEEK = dt.timedelta(days=7)
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first known report on."""
-    reports = pit["macro"].filter(series_id=SERIES)
+    reports = macro_rows(pit, SERIES)
     rows = point_in_time(reports, MACRO_KEY, sessions, surprises).drop("series_id")
     # a figure that is revised later is no new report
     released = reports.group_by("event_date").agg(_released=pl.col("session").min())

@@ -29,7 +29,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
         [
             _monthly(pit["withdrawals"], sessions, withdrawals, "withdrawals"),
             _monthly(pit["mint"], sessions, coin_sales, "mint"),
-            price_series(pit["prices"], "GLD", sessions, returns, "gld"),
+            price_series(pit, "GLD", sessions, returns, "gld"),
         ]
     )
 

@@ -19,6 +19,7 @@ from qgtm_core.features.common import (
     usable_prices,
     with_prefix,
 )
+from qgtm_core.features.known import price_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import ranges, tail
 from qgtm_core.maths import statistics as stats
@@ -55,7 +56,7 @@ def _yang_zhang(n: int) -> pl.Expr:
 
 def term_structure(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, symbol) from the symbol's first known whole bar on."""
-    rows = pit["prices"].filter(pl.col("symbol").is_in(CYCLICALS))
+    rows = price_rows(pit, *CYCLICALS)
     names = ("vol_yz_10", "vol_yz_60", "vol_yz_slope_z_252")
     return point_in_time(rows, PRICE_KEY, sessions, slopes).select("session", "symbol", *HEALTH, *names)
 
@@ -75,14 +76,14 @@ def slopes(view: pl.DataFrame) -> pl.DataFrame:
 
 def straddle(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session: the straddle's age and moneyness, gold's short volatility and the implied one."""
-    bars = pit["prices"].filter(pl.col("symbol") == GOLD)
+    bars = price_rows(pit, GOLD)
     gold = with_prefix(point_in_time(bars, PRICE_KEY, sessions, struck).drop("symbol"), "gld")
     gold = gold.join(_places(), on="session", how="left", maintain_order="left").with_columns(
         strike_age_sessions=pl.col("place") % TENOR,
         # a strike set since the newest bar became usable was set at that bar's price
         log_moneyness=pl.when(pl.col("place") // TENOR > pl.col("month")).then(0.0).otherwise("log_moneyness"),
     )
-    index = macro_series(pit["macro"], GVZ, sessions, {"gvz": pl.col("value")}, "gvz")
+    index = macro_series(pit, GVZ, sessions, {"gvz": pl.col("value")}, "gvz")
     return side_by_side([gold.drop("place", "month"), index])
 
 
@@ -111,7 +112,7 @@ def struck(view: pl.DataFrame) -> pl.DataFrame:
 
 def tails(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first known bar of GLD on."""
-    bars = pit["prices"].filter(pl.col("symbol") == GOLD)
+    bars = price_rows(pit, GOLD)
 
     def compute(view: pl.DataFrame) -> pl.DataFrame:
         return shortfalls(view, sessions)

@@ -13,10 +13,11 @@ from qgtm_core.features.common import (
     STAMPS,
     first_read,
     macro_series,
-    one_price,
     price_series,
     side_by_side,
+    usable_bars,
 )
+from qgtm_core.features.known import price_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import statistics as stats
 from qgtm_core.maths.regimes import FloatArray, change_probability, forward_filter, log_density
@@ -38,16 +39,15 @@ def inputs(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFr
     log_price = price.log()
     daily_sd = stats.ewma_variance(price / price.shift(1) - 1.0).sqrt()
     trend = {f"gld_t_{h}": trend_t(log_price, daily_sd, h) for h in (5, 63)}
-    prices, macro = pit["prices"], pit["macro"]
     real = {"real_10y_zchg_20": stats.change_z(value, 20, TWO_YEARS)}
     dollar = {"uup_zchg_20": stats.change_z(log_price, 20, ONE_YEAR)}
     return side_by_side(
         [
-            price_series(prices, "GLD", sessions, trend, "gld"),
-            macro_series(macro, REAL_YIELD, sessions, real, "real_10y"),
-            price_series(prices, "UUP", sessions, dollar, "uup"),
-            macro_series(macro, VIX, sessions, {"vix_pr_252": stats.percentile_rank(value, ONE_YEAR)}, "vix"),
-            macro_series(macro, GVZ, sessions, {"gvz_z_252": stats.zscore(value, ONE_YEAR)}, "gvz"),
+            price_series(pit, "GLD", sessions, trend, "gld"),
+            macro_series(pit, REAL_YIELD, sessions, real, "real_10y"),
+            price_series(pit, "UUP", sessions, dollar, "uup"),
+            macro_series(pit, VIX, sessions, {"vix_pr_252": stats.percentile_rank(value, ONE_YEAR)}, "vix"),
+            macro_series(pit, GVZ, sessions, {"gvz_z_252": stats.zscore(value, ONE_YEAR)}, "gvz"),
         ]
     ).sort("session")
 
@@ -62,7 +62,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
     known = rows.join(sessions.select("session"), on="session", how="semi", maintain_order="left")
     parts = [
         known,
-        _change_points(pit["prices"], sessions),
+        _change_points(price_rows(pit, "GLD"), sessions),
         fits.select("session", *MODEL_HEALTH),
         probabilities(fits, days, rows),
     ]
@@ -72,21 +72,20 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
     return joined
 
 
-def _change_points(prices: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+def _change_points(bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """`session, change_probability_10` from gold's simple daily returns, computed from the first bar read on."""
 
     def observations(view: pl.DataFrame) -> pl.DataFrame:
-        bars = one_price(view, "GLD", "price")
-        price = bars["price"].to_numpy()
+        rows = usable_bars(view)
+        price = rows["adj_close"].to_numpy()
         alarm = np.full(len(price), np.nan)
         if len(price) > 1:
             returns = price[1:] / price[:-1] - 1.0
-            alarm[1:] = change_probability(returns, SHORT_RUN, first=max(first_read(bars, sessions) - 1, 0))
+            alarm[1:] = change_probability(returns, SHORT_RUN, first=max(first_read(rows, sessions) - 1, 0))
         column = pl.Series("change_probability_10", alarm, dtype=pl.Float64).fill_nan(None)
-        return bars.select(*STAMPS, symbol=pl.lit("GLD")).with_columns(column)
+        return rows.select(*STAMPS, symbol=pl.lit("GLD")).with_columns(column)
 
-    rows = prices.filter(pl.col("symbol") == "GLD")
-    return point_in_time(rows, PRICE_KEY, sessions, observations).select("session", "change_probability_10")
+    return point_in_time(bars, PRICE_KEY, sessions, observations).select("session", "change_probability_10")
 
 
 def _anchors(fits: pl.DataFrame) -> pl.DataFrame:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
 from qgtm_core import features
+from qgtm_core.features.known import Known
 from qgtm_core.features.spec import Feature
-from qgtm_core.pit import cut
 from qgtm_core.schemas.features import FEATURE_TABLES
-from qgtm_core.schemas.pit import PIT_TABLES
 
-__all__ = ["FEATURES", "Feature", "compute_features"]
+__all__ = ["FEATURES", "Feature", "compute_all", "compute_features"]
 
-_NOT_FAMILIES = {"registry", "spec", "common"}
+_NOT_FAMILIES = {"registry", "spec", "common", "known"}
 
 
 def _found() -> dict[str, Feature]:
@@ -35,10 +34,20 @@ def compute_features(table: str, pit: Mapping[str, pl.DataFrame], sessions: pl.D
     `pit` holds the full known history of the table's sources (an absent one counts as empty); `sessions` has the
     columns `session` and `decided_at`, oldest first. Each row depends only on PIT rows with `session` up to its own.
     """
-    declared, feature = FEATURE_TABLES[table], FEATURES[table]
+    return compute_all(pit, sessions, (table,))[table]
+
+
+def compute_all(
+    pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame, tables: Iterable[str] = tuple(FEATURES)
+) -> dict[str, pl.DataFrame]:
+    """`compute_features` of several tables of the same sessions, which look up each history once between them."""
     if sessions.is_empty():
-        return declared.empty()
-    last = sessions["session"][-1]
-    known = {name: cut(pit[name], last) if name in pit else PIT_TABLES[name].empty() for name in feature.sources}
-    rows = feature.compute(known, sessions.select("session"))
+        return {table: FEATURE_TABLES[table].empty() for table in tables}
+    known, days = Known(pit, sessions["session"][-1]), sessions.select("session")
+    return {table: _compute(FEATURES[table], known, days) for table in tables}
+
+
+def _compute(feature: Feature, known: Known, days: pl.DataFrame) -> pl.DataFrame:
+    declared = FEATURE_TABLES[feature.table]
+    rows = feature.compute(known.only(feature.sources), days)
     return declared.conform(rows.select(list(declared.dtypes))).sort(declared.key)

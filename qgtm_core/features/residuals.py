@@ -29,7 +29,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
 
 
 def _pair(pit: Mapping[str, pl.DataFrame], other: str, sessions: pl.DataFrame, maths: WindowMaths) -> pl.DataFrame:
-    return read_legs([price_legs(pit["prices"], (GOLD, other))], (GOLD, other), sessions, maths)
+    return read_legs([price_legs(pit, (GOLD, other))], (GOLD, other), sessions, maths)
 
 
 def miner_residual(bars: Bars, ends: IntArray) -> dict[str, FloatArray]:

@@ -24,7 +24,7 @@ MIN_ROYALTIES = 2
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first day with all returns on."""
-    rows = price_legs(pit["prices"], (GOLD, MINERS, *ROYALTIES))
+    rows = price_legs(pit, (GOLD, MINERS, *ROYALTIES))
     return with_prefix(read_windows(pieces(rows, sessions, joint=True), daily_returns, divergence), "royalty")
 
 

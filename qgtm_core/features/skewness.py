@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from qgtm_core.features.common import HEALTH, PRICE_KEY, STAMPS, usable_prices
+from qgtm_core.features.common import HEALTH, STAMPS, by_symbol
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import statistics as stats
-from qgtm_core.pit import point_in_time
 from qgtm_core.schemas.features.skewness import METALS
 
 YEAR = 252  # returns
@@ -17,17 +16,15 @@ YEAR = 252  # returns
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, metal) from the metal's first known bar on."""
-    rows = pit["prices"].filter(pl.col("symbol").is_in(METALS))
-    return point_in_time(rows, PRICE_KEY, sessions, skewness).select("session", "symbol", *HEALTH, "skew_252")
+    return by_symbol(pit, METALS, sessions, skewness).select("session", "symbol", *HEALTH, "skew_252")
 
 
-def skewness(view: pl.DataFrame) -> pl.DataFrame:
+def skewness(bars: pl.DataFrame) -> pl.DataFrame:
     """Sample skewness (adjusted for its bias) of the last 252 daily log returns of each bar."""
     step = pl.col("adj_close").log().diff()
     skew = step.rolling_skew(YEAR, bias=False, min_samples=stats.filled(YEAR))
     varies = stats.rolling_sd(step, YEAR).is_not_null()
-    rows = usable_prices(view)
-    return rows.select(*STAMPS, "symbol", "obs", pl.when(varies).then(skew).over("symbol").alias("skew_252"))
+    return bars.select(*STAMPS, "obs", skew_252=pl.when(varies).then(skew))
 
 
 FEATURES = (Feature("skewness", ("prices",), compute),)

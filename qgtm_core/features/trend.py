@@ -35,7 +35,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
         **{f"average_gap_{n}": trend.average_gap(price, n) for n in AVERAGES},
         **{f"average_slope_{n}_10": trend.average_slope(price, n, SLOPE_BARS) for n in AVERAGES},
     }
-    return price_series(pit["prices"], GOLD, sessions, columns, "gld")
+    return price_series(pit, GOLD, sessions, columns, "gld")
 
 
 FEATURES = (Feature("trend", ("prices",), compute),)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from qgtm_core.features.common import STAMPS, macro_series, one_price, price_series, side_by_side
+from qgtm_core.features.known import macro_rows, price_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.features.trend import daily_sd
 from qgtm_core.maths import statistics as stats
@@ -32,9 +33,9 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
     gold = {"rv_21": variance.realised_variance(log_price.diff()).sqrt(), "gld_t_63": trend}
     return side_by_side(
         [
-            macro_series(pit["macro"], GVZ, sessions, index, "gvz"),
-            price_series(pit["prices"], "GLD", sessions, gold, "gld"),
-            price_series(pit["prices"], "SLV", sessions, {"slv_t_63": trend}, "slv"),
+            macro_series(pit, GVZ, sessions, index, "gvz"),
+            price_series(pit, "GLD", sessions, gold, "gld"),
+            price_series(pit, "SLV", sessions, {"slv_t_63": trend}, "slv"),
             premium(pit, sessions),
         ]
     )
@@ -42,8 +43,8 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
 
 def premium(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """`session, vrp, vrp_z_252` on the days that have both an index close and a GLD bar; later of both stamps."""
-    index = pit["macro"].filter(pl.col("series_id") == GVZ).with_columns(name=pl.lit(GVZ))
-    bars = pit["prices"].filter(pl.col("symbol") == "GLD")
+    index = macro_rows(pit, GVZ).with_columns(name=pl.lit(GVZ))
+    bars = price_rows(pit, "GLD")
     bars = bars.with_columns(value=pl.when(pl.col("close").is_finite()).then("adj_close"), name=pl.lit("GLD"))
     both = pl.concat([index.select(_ROW), bars.select(_ROW)])
     found = point_in_time(both, ("name", "event_date"), sessions, _premium_of, together=True)

@@ -22,8 +22,8 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
     spy = {"spy_return_5d": price / price.shift(WEEK) - 1.0}
     return side_by_side(
         [
-            macro_series(pit["macro"], VIX, sessions, vix, "vix"),
-            price_series(pit["prices"], "SPY", sessions, spy, "spy"),
+            macro_series(pit, VIX, sessions, vix, "vix"),
+            price_series(pit, "SPY", sessions, spy, "spy"),
         ]
     )
 

@@ -9,6 +9,7 @@ import polars as pl
 from qgtm_core import calendar
 from qgtm_core.features.bars import session_bars
 from qgtm_core.features.common import HEALTH, PRICE_KEY, STAMPS, with_prefix
+from qgtm_core.features.known import price_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import statistics as stats
 from qgtm_core.pit import point_in_time
@@ -25,7 +26,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
 
     A position taken at the session's close earns the return of the next session, so that one's weekday counts.
     """
-    rows = pit["prices"].filter(pl.col("symbol") == GOLD)
+    rows = price_rows(pit, GOLD)
     read = point_in_time(rows, PRICE_KEY, sessions, by_weekday)
     following = calendar.schedule().select(
         "session", next_weekday=pl.col("session").shift(-1).dt.weekday().cast(pl.Int32)

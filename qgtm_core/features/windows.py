@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from qgtm_core import calendar
 from qgtm_core.features.common import STAMPS
+from qgtm_core.features.known import price_rows
 from qgtm_core.maths.regression import FloatArray, IntArray, in_chunks
 from qgtm_core.pit import as_of, break_sessions
 from qgtm_core.schemas.spec import INSTANT
@@ -63,9 +64,9 @@ def leg(rows: pl.DataFrame, name: str, value: str, *, positive: bool = True) -> 
     return _legs(rows, pl.lit(name), value, positive=positive)
 
 
-def price_legs(prices: pl.DataFrame, symbols: Sequence[str]) -> pl.DataFrame:
+def price_legs(pit: Mapping[str, pl.DataFrame], symbols: Sequence[str]) -> pl.DataFrame:
     """One leg a symbol: its adjusted closes."""
-    return _legs(prices.filter(pl.col("symbol").is_in(symbols)), pl.col("symbol"), "adj_close", positive=True)
+    return _legs(price_rows(pit, *symbols), pl.col("symbol"), "adj_close", positive=True)
 
 
 def _legs(rows: pl.DataFrame, name: pl.Expr, value: str, *, positive: bool) -> pl.DataFrame:

@@ -72,16 +72,16 @@ class Table:
         Raises DataError on a missing or unknown column or a type that does not fit; never casts a value away.
         """
         source = source or f"{self.group}/{self.name}"
-        want = self.dtypes
-        missing = [name for name in want if name not in frame.columns]
+        want, have = self.dtypes, frame.schema
+        missing = [name for name in want if name not in have]
         if missing:
             raise DataError(source, "column is missing", column=missing[0], remedy=f"expected {', '.join(want)}")
-        unknown = [name for name in frame.columns if name not in want]
+        unknown = [name for name in have if name not in want]
         if unknown:
             raise DataError(source, "column is not declared", column=unknown[0], remedy="declare it or drop it")
         for name, dtype in want.items():
-            if frame.schema[name] != dtype:
-                raise DataError(source, f"type is {frame.schema[name]}, declared {dtype}", column=name)
+            if have[name] != dtype:
+                raise DataError(source, f"type is {have[name]}, declared {dtype}", column=name)
         return frame.select(list(want))
 
     def require_valid(self, frame: pl.DataFrame, source: str | None = None) -> pl.DataFrame:

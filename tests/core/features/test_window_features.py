@@ -225,7 +225,7 @@ def test_what_was_known_before_a_segment_counts_as_known_at_its_start():
 
 @pytest.mark.parametrize("first", [dt.date(2014, 1, 2), dt.date(2015, 6, 1), dt.date(2016, 9, 1)])
 def test_history_is_cut_where_the_general_cut_is_and_shows_the_same(first):
-    rows = price_legs(tables()["prices"], ("GLD", "GDX", "NEM"))
+    rows = price_legs(tables(), ("GLD", "GDX", "NEM"))
     for last in (dt.date(2017, 3, 30), max(rows["session"].filter(rows["revision"] > 0))):
         days = pit_frames.days(first, last).select("session")
         want = list(segments(rows, LEG_KEY, days))
