@@ -47,7 +47,6 @@ from qgtm_resources.resources import (
 )
 
 TICK_TAG = "qgtm/decided_at"
-GROUP = "intraday"
 GATE_CHECK, BOOKS_CHECK, FLAT_CHECK = "kill_switch_open", "books_match_broker", "flat_when_it_must_be"
 LATEST = dt.timedelta(minutes=4)  # a live tick older than this is left to the next one
 PRICE_SESSIONS = 10  # reach back for a close
@@ -84,7 +83,7 @@ def intraday_signal_asset(strategy: Strategy, *, checked: bool = True) -> dg.Ass
     sources = sources_of(strategy)
 
     @dg.asset(
-        **{**stored_asset(table, kinds={"polars", "duckdb"}, checked=checked), "group_name": GROUP},
+        **stored_asset(table, kinds={"polars", "duckdb"}, checked=checked),
         deps=[["pit", name] for name in sources],
         partitions_def=SESSIONS,
         backfill_policy=dg.BackfillPolicy.single_run(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from qgtm_core.schemas.raw import RAW_TABLES
-from qgtm_core.strategies.registry import DAILY, SHADOW
+from qgtm_core.strategies.registry import DAILY, INTRADAY, SHADOW
 
 _IN_PROCESS = dg.in_process_executor
 _QUOTES = dg.AssetSelection.assets(["raw", "decision_quotes"])
@@ -13,6 +13,8 @@ _FITS = dg.AssetSelection.assets(["pit", "models"], ["pit", "meta_models"])
 _MARKET = dg.AssetSelection.groups("raw", "pit", "features") - _FITS
 _DAILY = dg.AssetSelection.assets(*(["signals", name] for name in DAILY))
 _SHADOW = dg.AssetSelection.assets(*(["signals", name] for name in SHADOW))
+_BARS = dg.AssetSelection.assets(["raw", "bars_intraday"], ["pit", "bars_intraday"])
+_INTRADAY = dg.AssetSelection.assets(*(["signals", name] for name in INTRADAY))
 # no retries of any of the three mechanisms: a rebalance that failed is looked at by a person
 _ORDERS = {"dagster/priority": "10", "qgtm/orders": "yes", "dagster/max_retries": "0"}
 
@@ -42,8 +44,7 @@ shadow = dg.define_asset_job(
 )
 intraday = dg.define_asset_job(
     "intraday",
-    selection=dg.AssetSelection.assets(["raw", "bars_intraday"], ["pit", "bars_intraday"])
-    | dg.AssetSelection.groups("intraday"),
+    selection=_BARS | _INTRADAY | dg.AssetSelection.groups("intraday"),
     executor_def=_IN_PROCESS,
     tags=_ORDERS,
     description="One tick of the intraday sleeve: bars, signals, netted target, orders (tag qgtm/decided_at)",

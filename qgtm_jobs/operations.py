@@ -169,7 +169,7 @@ def _backfill_group(
     before = event_rows(shop)
     seconds = execute(shop, "history", progress, first, last, groups=[group], place="history")
     wanted = {str(day) for day in calendar.schedule(first, last)["session"]}
-    keys = dg.AssetSelection.groups(group).resolve(shop.live.resolve_asset_graph())
+    keys = dg.AssetSelection.groups(group).resolve(shop.history.resolve_asset_graph())
     storage = shop.instance.event_log_storage
     missing = sum(len(wanted - set(storage.get_materialized_partitions(key))) for key in keys)
     return {"group": group, "assets": len(keys), "sessions": len(wanted), "missing": missing,
