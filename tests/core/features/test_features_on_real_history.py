@@ -58,7 +58,7 @@ NOT_HELD = {
     "option_surface": {"": "no chain of GLD; SLV after the range"},
     "petroleum": {"": "no crude stocks"},
     "premium": {"": "no fund below its net asset value"},
-    "curve": {"nearby": "ten days of dated contracts", "next": "as above", "basis": "as above"},
+    "curve": {"nearby": "ten days of dated contracts", "next": "as above", "basis_momentum": "as above"},
     "carry": {"carry_ewma": "ten days of dated contracts"},
     "event_risk": {"chain": "no chain of GLD", "event_iv": "as above", "event_base": "as above"},
     "fixes": {"shanghai": "no Shanghai benchmark"},
