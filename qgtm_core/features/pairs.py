@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,7 +14,7 @@ from qgtm_core.maths import statistics as stats
 from qgtm_core.schemas.features import PAIRS
 
 YEAR = 252  # common bars
-COMPILE_AFTER_ROWS = 500_000  # about a second of the plain filter
+COMPILE_AFTER_ROWS = 2_000_000  # about a second of the plain filter
 COLUMNS = (
     "kalman_z",
     "kalman_slope",
@@ -38,7 +39,8 @@ class HedgeFilter:
         """Filter the log prices of `a` on those of `b`."""
         log_y, log_x = bars["a"].log().to_numpy(), bars["b"].log().to_numpy()
         self.rows += bars.height
-        return stats.kalman_hedge(log_y, log_x, compiled=self.rows > self.compile_after_rows)
+        loaded = "qgtm_core.kernels" in sys.modules  # then compiled code costs nothing more
+        return stats.kalman_hedge(log_y, log_x, compiled=loaded or self.rows > self.compile_after_rows)
 
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from qgtm_core.strategies.replay import buffered, by_leg, flat
 from qgtm_core.strategies.spec import Cadence, Input, Strategy
 from qgtm_core.types import StrategyStatus
 
-# `vol_span` is the span of the price volatility behind features/prices.ewmac_*
+# `vol_span` is the span of the price volatility behind features/momentum.ewmac_*
 PARAMS: Mapping[str, Any] = {
     "speeds": [[16, 64], [32, 128], [64, 256]],
     "scalars": [3.75, 2.65, 1.87],
@@ -53,7 +53,7 @@ STRATEGY = Strategy(
     symbols=("GLD", "SLV", "PPLT", "PALL", "GDX"),
     inputs=(
         Input(
-            "prices",
+            "momentum",
             ("ewmac_16_64", "ewmac_32_128", "ewmac_64_256"),
             warmup=320,
             data=("prices[symbol={symbol}].adj_close",),

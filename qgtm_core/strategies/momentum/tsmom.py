@@ -12,7 +12,7 @@ from qgtm_core.strategies.helpers import clip_score
 from qgtm_core.strategies.spec import Cadence, Input, Strategy
 from qgtm_core.types import StrategyStatus
 
-# `com` is the centre of mass behind features/prices.vol_mop
+# `com` is the centre of mass behind features/momentum.vol_mop
 PARAMS: Mapping[str, Any] = {"look": 252, "com": 60, "vol_target": 0.15, "min_symbols": 3}
 
 
@@ -31,7 +31,10 @@ STRATEGY = Strategy(
     cadence=Cadence.MONTHLY,
     horizon_sessions=21,
     symbols=("GLD", "SLV", "PPLT", "PALL", "GDX"),
-    inputs=(Input("prices", ("log_return_252", "vol_mop"), warmup=273, data=("prices[symbol={symbol}].adj_close",)),),
+    inputs=(
+        Input("prices", ("log_return_252",), warmup=273, data=("prices[symbol={symbol}].adj_close",)),
+        Input("momentum", ("vol_mop",), warmup=273, data=("prices[symbol={symbol}].adj_close",)),
+    ),
     params=PARAMS,
     rule=rule,
     capacity="High",

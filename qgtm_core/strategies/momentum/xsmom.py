@@ -28,7 +28,7 @@ STRATEGY = Strategy(
     cadence=Cadence.MONTHLY,
     horizon_sessions=21,
     symbols=("GLD", "SLV", "PPLT", "PALL"),
-    inputs=(Input("prices", ("log_return_252_21",), warmup=253, data=("prices[symbol={symbol}].adj_close",)),),
+    inputs=(Input("momentum", ("log_return_252_21",), warmup=253, data=("prices[symbol={symbol}].adj_close",)),),
     params=PARAMS,
     rule=rule,
     capacity="High",

@@ -85,7 +85,7 @@ STRATEGY = Strategy(
     horizon_sessions=21,
     symbols=("GLD", "SLV", "PPLT", "PALL", "GDX"),
     inputs=(
-        Input("prices", ("vol_ewma_97",), warmup=126, data=("prices[symbol={symbol}].adj_close",)),
+        Input("momentum", ("vol_ewma_97",), warmup=126, data=("prices[symbol={symbol}].adj_close",)),
         Input("correlation", ("corr_126",), warmup=126, data=("prices[symbol={symbol}].adj_close",)),
     ),
     params=PARAMS,

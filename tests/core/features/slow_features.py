@@ -104,7 +104,7 @@ def price_row(prices: pl.DataFrame, session: dt.date, symbol: str) -> Row:
     p = [float(row["adj_close"]) for row in rows]
     r = [b / a - 1 for a, b in pairwise(p)]
     volumes = [row["volume"] for row in rows[-20:] if row["volume_scope"] == "consolidated"]
-    year, month = back(p, 252), back(p, 21)
+    year = back(p, 252)
     return {
         **health(rows),
         "close": rows[-1]["close"],
@@ -112,14 +112,24 @@ def price_row(prices: pl.DataFrame, session: dt.date, symbol: str) -> Row:
         "return_1d": simple(p, 1),
         "return_5d": simple(p, 5),
         "log_return_252": math.log(p[-1] / year) if year else None,
+        "vol_ewma_94": ewma_vol(r, 0.94),
+        "adv_20_shares": st.fmean(volumes) if len(volumes) >= 16 else None,
+    }
+
+
+def momentum_row(prices: pl.DataFrame, session: dt.date, symbol: str) -> Row:
+    rows = known_rows(prices, session, symbol=symbol)
+    p = [float(row["adj_close"]) for row in rows]
+    r = [b / a - 1 for a, b in pairwise(p)]
+    year, month = back(p, 252), back(p, 21)
+    return {
+        **health(rows),
         "log_return_252_21": math.log(month / year) if year and month else None,
         "vol_mop": mop(r),
-        "vol_ewma_94": ewma_vol(r, 0.94),
         "vol_ewma_97": ewma_vol(r, 0.97),
         "ewmac_16_64": ewmac(p, 16, 64),
         "ewmac_32_128": ewmac(p, 32, 128),
         "ewmac_64_256": ewmac(p, 64, 256),
-        "adv_20_shares": st.fmean(volumes) if len(volumes) >= 16 else None,
     }
 
 

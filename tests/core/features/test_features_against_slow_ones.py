@@ -44,6 +44,12 @@ def test_price_features(session, symbol):
 
 
 @pytest.mark.parametrize("session", CHECKED)
+@pytest.mark.parametrize("symbol", ["GLD", "PALL"])
+def test_momentum_features(session, symbol):
+    check("momentum", slow.momentum_row(tables()["prices"], session, symbol), session=session, symbol=symbol)
+
+
+@pytest.mark.parametrize("session", CHECKED)
 def test_macro_features(session):
     check("macro", slow.macro_row(tables()["macro"], session), session=session)
 

@@ -1,0 +1,38 @@
+"""features/momentum: slow returns, volatilities and moving-average crossovers of the metals, on their own bars."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import polars as pl
+
+from qgtm_core.features.common import STAMPS, by_symbol
+from qgtm_core.features.spec import Feature
+from qgtm_core.maths import statistics as stats
+from qgtm_core.schemas.features.momentum import EWMAC_SPANS, TRENDING
+
+YEAR, MONTH = 252, 21  # bars
+ANNUAL = math.sqrt(stats.TRADING_DAYS)
+
+
+def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
+    """One row a (session, symbol) from the symbol's first known bar on."""
+    return by_symbol(pit, TRENDING, sessions, bar_features)
+
+
+def bar_features(bars: pl.DataFrame) -> pl.DataFrame:
+    """Features of each bar of a symbol from the bars up to it."""
+    price, sd = pl.col("adj_close"), pl.col("_sd")
+    log_price, simple = price.log(), price / price.shift(1) - 1.0
+    return bars.with_columns(_sd=stats.price_volatility(price)).select(
+        *STAMPS,
+        "obs",
+        log_return_252_21=log_price.shift(MONTH) - log_price.shift(YEAR),
+        vol_mop=stats.mop_volatility(simple),
+        vol_ewma_97=stats.ewma_variance(simple, 0.97).sqrt() * ANNUAL,
+        **{f"ewmac_{fast}_{slow}": stats.ewmac(price, fast, slow, sd) for fast, slow in EWMAC_SPANS},
+    )
+
+
+FEATURES = (Feature("momentum", ("prices",), compute),)
