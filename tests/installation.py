@@ -232,7 +232,9 @@ def _make_history(settings: Settings, first: dt.date) -> dict[str, Any]:
 def market_keys(live: dg.Definitions) -> list[dg.AssetKey]:
     """Signals, everything they come from, and the quotes of the decision."""
     selection = dg.AssetSelection.groups("signals").upstream() | dg.AssetSelection.assets(["raw", "decision_quotes"])
-    return sorted(selection.resolve(live.resolve_asset_graph()), key=lambda key: key.path)
+    wanted = selection.resolve(live.resolve_asset_graph())
+    made = live.resolve_job_def("history").asset_layer.selected_asset_keys  # the intraday sleeve has a job of its own
+    return sorted(wanted & made, key=lambda key: key.path)
 
 
 @lru_cache(maxsize=1)
