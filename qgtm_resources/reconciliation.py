@@ -6,6 +6,7 @@ import datetime as dt
 from collections import defaultdict
 from decimal import Decimal
 
+from qgtm_core import calendar
 from qgtm_core.execution.reconcile import ReconciliationReport, reconcile
 from qgtm_core.ports import Broker
 from qgtm_resources.clients.hotstate import HotState
@@ -21,13 +22,14 @@ def reconcile_once(
     """
     positions, account, open_orders = broker.positions(), broker.account(), broker.open_orders()
     state = ledger.book_state(book)
+    sessions = _sessions(state.session, now)
     filled: dict[str, Decimal] = defaultdict(Decimal)
-    for fill in ledger.executions(book, state.session):
+    for fill in (fill for session in sessions for fill in ledger.executions(book, session)):
         filled[fill.client_order_id] += fill.quantity_shares
     report = reconcile(
         state.positions,
         positions,
-        ledger.orders(book, state.session),
+        [order for session in sessions for order in ledger.orders(book, session)],
         open_orders,
         state.cash_usd,
         account.cash_usd,
@@ -41,3 +43,9 @@ def reconcile_once(
         hotstate.set_reconciliation(book, now, {"id": identity, "ok": report.ok})
         hotstate.heartbeat("reconciliation", now)
     return report
+
+
+def _sessions(opened: dt.date | None, now: dt.datetime) -> list[dt.date | None]:
+    """The newest session the book was opened for, and today's: the intraday sleeve trades before it is opened."""
+    today = calendar.session_at(now)
+    return [opened, today] if opened is not None and today is not None and today > opened else [opened]
