@@ -7,7 +7,7 @@ Rows run session by session and, within one, leg by leg in order of the symbol.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -142,11 +142,13 @@ def build_panel(strategy: Strategy, shelf: Shelf, span: Span) -> Panel:
     views = {table: _view(shelf, table, legs, sessions) for table in strategy.tables}
     decided = span.decided_at[:, None]
     health = _judge(strategy, views, decided, (sessions, len(legs)))
+    said = _voices_of(strategy, shelf, legs, sessions)
+    health = _heard(health, said)
     late = (health.available_at > decided).any(axis=1)
     if late.any():
         day = span.sessions[int(late.argmax())].astype("datetime64[D]")
         raise InvariantError(f"signals/{strategy.id}: an input of {day} became known only after its decision")
-    return Panel(health, span.computing, _frame(strategy, shelf, views, span, health.verdict == SPEAKS))
+    return Panel(health, span.computing, _frame(strategy, views, said, span, health.verdict == SPEAKS))
 
 
 def _view(shelf: Shelf, table: str, legs: tuple[Leg, ...], sessions: int) -> _View:
@@ -218,7 +220,34 @@ def _degenerate(item: Input, view: _View, shape: tuple[int, int]) -> Flags:
     return bad
 
 
-def _frame(strategy: Strategy, shelf: Shelf, views: Mapping[str, _View], span: Span, speaks: Flags) -> pl.DataFrame:
+def _voices_of(strategy: Strategy, shelf: Shelf, legs: tuple[Leg, ...], sessions: int) -> dict[str, _View]:
+    """Where the legs find the signals of each strategy they read."""
+    if not strategy.consumes:
+        return {}
+    told = [name.removeprefix(SIGNALS) for name in shelf.names if name.startswith(SIGNALS)]
+    keys = tuple((symbol,) for symbol in dict.fromkeys(leg.symbol for leg in legs))
+    place = [keys.index((leg.symbol,)) for leg in legs]
+    voices = {}
+    for child in told if EVERY in strategy.consumes else strategy.consumes:
+        grid = shelf.grid(signal_table(child), signal_key(child))
+        voices[child] = _View(grid, grid.rows(("symbol",), keys)[shelf.height - sessions :][:, place])
+    return voices
+
+
+def _heard(health: Health, voices: Mapping[str, _View]) -> Health:
+    """Instants that count the consumed signals that speak; how fresh those are is in their confidence."""
+    event_at, available_at = health.event_at, health.available_at
+    for voice in voices.values():
+        spoken = np.isfinite(voice.grid.numbers("score")[voice.rows])
+        event_at = np.maximum(event_at, np.where(spoken, voice.grid.instants("as_of_max")[voice.rows], NEVER))
+        known = np.where(spoken, voice.grid.instants("available_at")[voice.rows], NEVER)
+        available_at = np.maximum(available_at, known)
+    return replace(health, event_at=event_at, available_at=available_at)
+
+
+def _frame(
+    strategy: Strategy, views: Mapping[str, _View], voices: Mapping[str, _View], span: Span, speaks: Flags
+) -> pl.DataFrame:
     """The rule's rows: keys, then every declared column, null where the leg may not speak."""
     legs, computing = legs_of(strategy), span.computing
     wanted = speaks[computing].ravel()
@@ -230,7 +259,10 @@ def _frame(strategy: Strategy, shelf: Shelf, views: Mapping[str, _View], span: S
         else:
             rows = view.rows[computing].ravel()
             columns |= {c: view.grid.series(c, rows, wanted) for c in item.columns if c not in columns}
-    columns |= _voices(strategy, shelf, _leg_frame(legs), len(span.sessions), computing)
+    for child, voice in voices.items():
+        rows = voice.rows[computing].ravel()
+        spoken = np.isfinite(voice.grid.numbers("score")[rows])
+        columns |= {f"{v}@{child}": voice.grid.series(v, rows, spoken).alias(f"{v}@{child}") for v in _VOICES}
     return keys_of(span.sessions[computing], _leg_frame(legs)).hstack(list(columns.values()))
 
 
@@ -257,22 +289,4 @@ def _pair_columns(
             for column in item.columns:
                 name = f"{column}@{x}/{y}"
                 columns[name] = view.grid.series(column, each, wanted).alias(name)
-    return columns
-
-
-def _voices(
-    strategy: Strategy, shelf: Shelf, legs: pl.DataFrame, sessions: int, computing: Flags
-) -> dict[str, pl.Series]:
-    """Score and confidence of the consumed strategies, one column each; a silent one gives null."""
-    if not strategy.consumes:
-        return {}
-    told = [name.removeprefix(SIGNALS) for name in shelf.names if name.startswith(SIGNALS)]
-    keys = tuple((symbol,) for symbol in dict.fromkeys(legs["symbol"]))
-    place = [keys.index((symbol,)) for symbol in legs["symbol"]]
-    columns: dict[str, pl.Series] = {}
-    for child in told if EVERY in strategy.consumes else strategy.consumes:
-        grid = shelf.grid(signal_table(child), signal_key(child))
-        rows = grid.rows(("symbol",), keys)[shelf.height - sessions :][computing][:, place].ravel()
-        spoken = np.isfinite(grid.numbers("score")[rows])
-        columns |= {f"{v}@{child}": grid.series(v, rows, spoken).alias(f"{v}@{child}") for v in _VOICES}
     return columns

@@ -136,6 +136,13 @@ def test_no_signal_uses_a_row_from_after_its_decision(strategy: Strategy) -> Non
 
 
 @every_strategy
+def test_an_opinion_says_when_its_newest_row_became_known(strategy: Strategy) -> None:
+    spoken = market.base_signals()[strategy.id].filter(status="OK")
+    if strategy.inputs or strategy.consumes:
+        assert spoken["available_at"].null_count() == 0
+
+
+@every_strategy
 def test_the_same_panel_gives_the_same_bytes(strategy: Strategy) -> None:
     known = {**market.base_features(), **children_of(strategy)}
 
