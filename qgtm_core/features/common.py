@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from qgtm_core.features.known import macro_rows, price_rows
+from qgtm_core.features.known import bars_of, macro_rows, price_rows, usable_bars
 from qgtm_core.pit import Compute, observe, point_in_time, segments_of
 
 PRICE_KEY = ("symbol", "event_date")
@@ -35,26 +35,15 @@ def usable_prices(view: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(obs=pl.col("adj_close").cum_count().over("symbol").cast(pl.Int32))
 
 
-def usable_bars(view: pl.DataFrame) -> pl.DataFrame:
-    """`usable_prices` of the bars of one symbol, which need no grouping."""
-    price = pl.col("adj_close")
-    good = price.is_finite() & (price > 0) & pl.col("close").is_finite()
-    rows = view.filter(good).sort("event_date")
-    return rows.with_columns(obs=pl.int_range(1, pl.len() + 1, dtype=pl.Int32))
-
-
 def one_price(view: pl.DataFrame, symbol: str, value: str = "adj_close") -> pl.DataFrame:
     """Usable bars of one symbol: `event_date, session, event_at, available_at, obs, <value>`."""
-    return _priced(usable_bars(view.filter(pl.col("symbol") == symbol)), value)
-
-
-def _priced(bars: pl.DataFrame, value: str) -> pl.DataFrame:
+    bars = usable_bars(view.filter(pl.col("symbol") == symbol))
     return bars.select("event_date", *STAMPS, "obs", pl.col("adj_close").alias(value))
 
 
 def common_bars(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
-    """Days on which both symbols have a usable bar: `event_date`, stamps of the later leg, `obs`, prices `a`, `b`."""
-    a, b = (_priced(usable_bars(view), name).drop("obs") for view, name in ((left, "a"), (right, "b")))
+    """Days that are among the usable bars of both symbols: `event_date`, later stamps, `obs`, prices `a`, `b`."""
+    a, b = (bars.select("event_date", *STAMPS, pl.col("adj_close").alias(n)) for bars, n in ((left, "a"), (right, "b")))
     both = a.join(b, on="event_date", how="inner", maintain_order="left")
     later = {name: pl.max_horizontal(name, f"{name}_right") for name in STAMPS}
     return both.select("event_date", "a", "b", obs=pl.int_range(1, pl.len() + 1, dtype=pl.Int32), **later)
@@ -64,12 +53,14 @@ def by_symbol(
     pit: Mapping[str, pl.DataFrame], symbols: Iterable[str], sessions: pl.DataFrame, features: Compute
 ) -> pl.DataFrame:
     """Read at each session `features(usable bars)` of each symbol: `session, symbol, <other columns>`."""
-    parts = []
-    for symbol in symbols:
-        rows = price_rows(pit, symbol)
-        read = point_in_time(rows, DAY_KEY, sessions, lambda view: features(usable_bars(view)))
-        parts.append(read.with_columns(symbol=pl.lit(symbol)))
-    return pl.concat(parts)
+
+    def read(symbol: str) -> pl.DataFrame:
+        def compute(view: pl.DataFrame) -> pl.DataFrame:
+            return features(bars_of(pit, symbol, view))
+
+        return point_in_time(price_rows(pit, symbol), DAY_KEY, sessions, compute).with_columns(symbol=pl.lit(symbol))
+
+    return pl.concat(read(symbol) for symbol in symbols)
 
 
 def macro_series(
@@ -88,16 +79,24 @@ def price_series(
     pit: Mapping[str, pl.DataFrame], symbol: str, sessions: pl.DataFrame, columns: Mapping[str, pl.Expr], prefix: str
 ) -> pl.DataFrame:
     """Read expressions of `price` (adjusted close) of one symbol at each session."""
-    return bar_series(price_rows(pit, symbol), sessions, columns, prefix)
+
+    def compute(view: pl.DataFrame) -> pl.DataFrame:
+        return _priced_columns(bars_of(pit, symbol, view), columns)
+
+    return with_prefix(point_in_time(price_rows(pit, symbol), DAY_KEY, sessions, compute), prefix)
 
 
 def bar_series(bars: pl.DataFrame, sessions: pl.DataFrame, columns: Mapping[str, pl.Expr], prefix: str) -> pl.DataFrame:
-    """The same over PIT rows of the symbol that are at hand."""
+    """The same over some PIT rows of a symbol."""
 
     def compute(view: pl.DataFrame) -> pl.DataFrame:
-        return usable_bars(view).rename({"adj_close": "price"}).select(*STAMPS, "obs", **columns)
+        return _priced_columns(usable_bars(view), columns)
 
     return with_prefix(point_in_time(bars, DAY_KEY, sessions, compute), prefix)
+
+
+def _priced_columns(bars: pl.DataFrame, columns: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    return bars.rename({"adj_close": "price"}).select(*STAMPS, "obs", **columns)
 
 
 def observe_pair(
@@ -105,7 +104,10 @@ def observe_pair(
 ) -> pl.DataFrame:
     """Read at each session `features(common bars)`, which keeps the rows and the columns `session` and HEALTH."""
     legs = [price_rows(pit, symbol) for symbol in (a, b)]
-    parts = [observe(days, features(common_bars(*views))) for days, views in segments_of(legs, DAY_KEY, sessions)]
+    parts = []
+    for days, (left, right) in segments_of(legs, DAY_KEY, sessions):
+        bars = common_bars(bars_of(pit, a, left), bars_of(pit, b, right))
+        parts.append(observe(days, features(bars)))
     return pl.concat(parts)
 
 

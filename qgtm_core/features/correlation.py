@@ -12,7 +12,7 @@ from qgtm_core.features.spec import Feature
 from qgtm_core.maths import statistics as stats
 from qgtm_core.schemas.features import CORRELATED
 
-WINDOW = 126  # returns
+CORRELATION = stats.rolling_correlation(pl.col("a"), pl.col("b"), 126)  # returns
 
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
@@ -25,8 +25,8 @@ def correlate(pit: Mapping[str, pl.DataFrame], a: str, b: str, sessions: pl.Data
     """Correlation of one pair over 126 returns between common bars."""
 
     def features(bars: pl.DataFrame) -> pl.DataFrame:
-        return_a, return_b = pl.col("a").log().diff(), pl.col("b").log().diff()
-        return bars.select(*STAMPS, "obs", corr_126=stats.rolling_correlation(return_a, return_b, WINDOW))
+        returns = bars.select(*STAMPS, "obs", *(pl.col(leg).log().diff() for leg in ("a", "b")))
+        return returns.select(*STAMPS, "obs", corr_126=CORRELATION)
 
     rows = observe_pair(pit, a, b, sessions, features)
     return rows.select("session", *HEALTH, "corr_126", symbol_a=pl.lit(a), symbol_b=pl.lit(b))

@@ -128,7 +128,7 @@ def _history(of_kind: Mapping[str, pl.DataFrame], bars: pl.DataFrame, sessions: 
                 f"{kind}_mean": move.rolling_mean(EVER, min_samples=1),
                 f"{kind}_sd": move.rolling_std(EVER, min_samples=2),
             }
-        return session_bars(view, GOLD).select(*STAMPS, "obs", symbol=pl.lit(GOLD), **columns)
+        return session_bars(view).select(*STAMPS, "obs", symbol=pl.lit(GOLD), **columns)
 
     return with_prefix(point_in_time(bars, PRICE_KEY, sessions, moves).drop("symbol"), "gld")
 

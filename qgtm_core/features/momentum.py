@@ -23,9 +23,9 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
 
 def bar_features(bars: pl.DataFrame) -> pl.DataFrame:
     """Features of each bar of a symbol from the bars up to it."""
-    price, sd = pl.col("adj_close"), pl.col("_sd")
-    log_price, simple = price.log(), price / price.shift(1) - 1.0
-    return bars.with_columns(_sd=stats.price_volatility(price)).select(
+    price, sd, simple = pl.col("adj_close"), pl.col("_sd"), pl.col("_return")
+    log_price = price.log()
+    return bars.with_columns(_sd=stats.price_volatility(price), _return=price / price.shift(1) - 1.0).select(
         *STAMPS,
         "obs",
         log_return_252_21=log_price.shift(MONTH) - log_price.shift(YEAR),

@@ -30,7 +30,7 @@ def nights(view: pl.DataFrame) -> pl.DataFrame:
     out.
     """
     opened = pl.col("open").is_finite() & (pl.col("open") > 0.0)
-    bars = session_bars(view, GOLD).with_columns(_before=pl.col("price").shift(1))
+    bars = session_bars(view).with_columns(_before=pl.col("price").shift(1))
     overnight = (pl.col("open") * pl.col("price") / pl.col("close") / pl.col("_before")).log()
     bars = bars.with_columns(night=pl.when(pl.col("return_1s").is_not_null()).then(overnight)).filter(opened)
     night = pl.col("night")

@@ -18,6 +18,20 @@ ADV_MIN = 16
 ANNUAL = math.sqrt(stats.TRADING_DAYS)
 # IEX prints a few per cent of the tape, so its volume says nothing about capacity
 COUNTED_VOLUME = ("consolidated", "simulated")
+PRICE = pl.col("adj_close")
+COUNTED = pl.when(pl.col("volume_scope").is_in(COUNTED_VOLUME)).then(pl.col("volume").cast(pl.Float64))
+RETURN = (PRICE / PRICE.shift(1) - 1.0).alias("return_1d")
+COLUMNS = (
+    *STAMPS,
+    "obs",
+    "close",
+    "adj_close",
+    "return_1d",
+    (PRICE / PRICE.shift(5) - 1.0).alias("return_5d"),
+    (PRICE.log() - PRICE.log().shift(YEAR)).alias("log_return_252"),
+    (stats.ewma_variance(pl.col("return_1d"), 0.94).sqrt() * ANNUAL).alias("vol_ewma_94"),
+    COUNTED.rolling_mean(ADV_BARS, min_samples=ADV_MIN).alias("adv_20_shares"),
+)
 
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
@@ -27,21 +41,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
 
 def bar_features(bars: pl.DataFrame) -> pl.DataFrame:
     """Features of each bar of a symbol from the bars up to it."""
-    price = pl.col("adj_close")
-    simple = price / price.shift(1) - 1.0
-    log_price = price.log()
-    counted = pl.when(pl.col("volume_scope").is_in(COUNTED_VOLUME)).then(pl.col("volume").cast(pl.Float64))
-    return bars.select(
-        *STAMPS,
-        "obs",
-        "close",
-        "adj_close",
-        return_1d=simple,
-        return_5d=price / price.shift(5) - 1.0,
-        log_return_252=log_price - log_price.shift(YEAR),
-        vol_ewma_94=stats.ewma_variance(simple, 0.94).sqrt() * ANNUAL,
-        adv_20_shares=counted.rolling_mean(ADV_BARS, min_samples=ADV_MIN),
-    )
+    return bars.with_columns(RETURN).select(COLUMNS)
 
 
 FEATURES = (Feature("prices", ("prices",), compute),)

@@ -50,4 +50,5 @@ def compute_all(
 def _compute(feature: Feature, known: Known, days: pl.DataFrame) -> pl.DataFrame:
     declared = FEATURE_TABLES[feature.table]
     rows = feature.compute(known.only(feature.sources), days)
-    return declared.conform(rows.select(list(declared.dtypes))).sort(declared.key)
+    rows = declared.conform(rows.select(list(declared.dtypes)))
+    return rows.sort(declared.key) if rows.height > 1 else rows

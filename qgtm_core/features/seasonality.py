@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from qgtm_core.features.common import DAY_KEY, HEALTH, STAMPS, usable_bars
-from qgtm_core.features.known import price_rows
+from qgtm_core.features.common import DAY_KEY, HEALTH, STAMPS
+from qgtm_core.features.known import bars_of, price_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.pit import observe, segments
 from qgtm_core.schemas.features.seasonality import METALS
@@ -20,14 +20,16 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
     """One row a (session, metal) from the metal's first known bar on."""
     parts = []
     for metal in METALS:
-        read = [_read(view, days) for days, view in segments(price_rows(pit, metal), DAY_KEY, sessions)]
+        read = [
+            _read(bars_of(pit, metal, view), days) for days, view in segments(price_rows(pit, metal), DAY_KEY, sessions)
+        ]
         parts.append(pl.concat(read).with_columns(symbol=pl.lit(metal)))
     return pl.concat(parts)
 
 
-def _read(view: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+def _read(bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """Add to the newest known bar what is known of the month after each session; the bar's own month is not over."""
-    bars = usable_bars(view).with_columns(_month=_index(pl.col("event_date")))
+    bars = bars.with_columns(_month=_index(pl.col("event_date")))
     newest = observe(sessions, bars.select(*STAMPS, "obs", "_month"))
     asked = newest.with_columns(_of=(_index(pl.col("session")) + 1) % 12, _month=pl.col("_month") - 1)
     found = asked.join_asof(monthly(bars), on="_month", by="_of", strategy="backward", check_sortedness=False)

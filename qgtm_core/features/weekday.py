@@ -43,7 +43,7 @@ def _of_next_weekday(name: str) -> pl.Expr:
 
 def by_weekday(view: pl.DataFrame) -> pl.DataFrame:
     """Of each bar, the one-session returns of every weekday within the last 750 bars and within both halves."""
-    bars = session_bars(view, GOLD)
+    bars = session_bars(view)
     filled = pl.col("obs") > stats.filled(WINDOW)
     columns: dict[str, pl.Expr] = {}
     for d in WEEKDAYS:
