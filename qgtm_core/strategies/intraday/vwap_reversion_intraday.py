@@ -82,7 +82,7 @@ STRATEGY = Strategy(
     rule=rule,
     rule_lookback=4,
     capacity="Med",
-    exposures=(),
+    exposures=("≈0",),
     source="practice; no paper is claimed",
     rationale="Stretched deviations from the session's volume-weighted price fade.",
     formula="z = ln(P/VWAP)/sd_78, VWAP since the open; 0 while |VWAP change over 12 bars| > 1.5·sd; hyst(z; 2, 0, 4); "

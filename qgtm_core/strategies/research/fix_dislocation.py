@@ -84,7 +84,7 @@ STRATEGY = Strategy(
     rule=rule,
     rule_lookback=64,
     capacity="Med",
-    exposures=(),
+    exposures=("≈0",),
     source="Caminschi & Heaney 2014 (of the old fixing; expect decay)",
     rationale="Pressure in the London PM auction is transient.",
     formula="m = GLD at 09:59 ÷ ounces a share; e = ln(PM/m); z = e/sd_60(e); at 10:10 New York "
