@@ -2,168 +2,180 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from qgtm_core import calendar
-from qgtm_core.features.common import HEALTH, PRICE_KEY, STAMPS, macro_series, observe_pair, usable_prices
+from qgtm_core.features.common import HEALTH
+from qgtm_core.features.known import macro_rows
+from qgtm_core.features.legs import Columns, Floats, Ints, Read, Wanted, laid_out, numbers, read_each
 from qgtm_core.features.spec import Feature
-from qgtm_core.maths import statistics as stats
-from qgtm_core.maths.trend import trend_t
+from qgtm_core.features.windows import Bars, leg, price_legs
+from qgtm_core.maths import moving
+from qgtm_core.maths.statistics import MIN_SD
 from qgtm_core.models.ensemble import LEARNERS, SPEC, SYMBOLS, from_payload
 from qgtm_core.models.spec import MODEL_HEALTH, newest_usable
-from qgtm_core.pit import point_in_time
 from qgtm_core.schemas.features import COT_MARKETS, COT_REPORT
 from qgtm_core.schemas.features.learning import COLUMNS, CROSS_WINDOWS, LAGS, MACRO, OTHERS, RATIOS, TRENDS
-from qgtm_core.strategies.spec import STALENESS
 
 YEAR, QUARTER, MONTH, WEEK = 252, 63, 21, 5  # bars
 THREE_YEARS = 156  # weekly reports
+MARKETS = ("gold", "silver")
 P_COLUMNS = tuple(f"p_{name}" for name in LEARNERS)
+Pit = Mapping[str, pl.DataFrame]
 
 
-def inputs(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
+def inputs(pit: Pit, sessions: pl.DataFrame) -> pl.DataFrame:
     """Every column of COLUMNS by (session, symbol), with the symbol's health and the share that is usable.
 
     A column is null when its input is older than a strategy may use.
     """
-    bars = _bars(pit["prices"], sessions)
-    own = bars.filter(pl.col("symbol").is_in(SYMBOLS))
-    parts = [
-        *_others(bars),
-        *_ratios(pit["prices"], sessions),
-        *_macro(pit["macro"], sessions),
-        *_reports(pit["positioning"], sessions),
-    ]
-    frame = own.with_columns(is_slv=_is("SLV"), is_gdx=_is("GDX"))
-    for part in parts:
-        frame = frame.join(part, on="session", how="left", maintain_order="left")
-    usable = pl.sum_horizontal(pl.col(name).is_finite().fill_null(value=False) for name in COLUMNS)
-    return frame.with_columns(coverage=usable.cast(pl.Float64) * (1.0 / len(COLUMNS))).sort("session", "symbol")
+    prices = _prices(pit, sessions)
+    shared = {**_common(prices, sessions), **_macro(pit, sessions), **_reports(pit, sessions)}
+    days, parts = sessions["session"], []
+    for symbol in SYMBOLS:
+        own = prices[symbol]
+        flags = {f"is_{name.lower()}": np.full(len(own.place), float(name == symbol)) for name in ("SLV", "GDX")}
+        values = {**own.columns, **flags, **{name: shared[name][own.place] for name in COLUMNS if name in shared}}
+        keys = [days.gather(own.place), pl.Series("symbol", [symbol]).new_from_index(0, len(own.place))]
+        parts.append(pl.DataFrame([*keys, *own.health(), *(numbers(name, values[name]) for name in COLUMNS)]))
+    frame = pl.concat(parts).sort("session", "symbol")
+    usable = np.isfinite(matrix(frame)).sum(axis=1)
+    return frame.with_columns(pl.Series("coverage", usable * (1.0 / len(COLUMNS)), dtype=pl.Float64))
 
 
-def _is(symbol: str) -> pl.Expr:
-    return (pl.col("symbol") == symbol).cast(pl.Float64)
+def matrix(rows: pl.DataFrame, columns: Sequence[str] = COLUMNS) -> Floats:
+    """The columns a fit reads as (rows, columns); NaN = not usable."""
+    return np.ascontiguousarray(rows.select(columns).to_numpy())
 
 
-def _bars(prices: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    """Columns of each symbol's own bars, of all symbols that are read."""
-    rows = prices.filter(pl.col("symbol").is_in([*SYMBOLS, *OTHERS]))
-    return point_in_time(rows, PRICE_KEY, sessions, bar_features)
+# what is known of each source
 
 
-def bar_features(view: pl.DataFrame) -> pl.DataFrame:
-    """Features of each bar from the bars up to it, by symbol."""
-    rows = usable_prices(view)
-    price, log_price, move = pl.col("adj_close"), pl.col("_log"), pl.col("_return")
-    rows = rows.with_columns(_log=price.log().over("symbol"))
-    rows = rows.with_columns(_return=(log_price - log_price.shift(1)).over("symbol"))
-    rows = rows.with_columns(_sd=stats.ewma_variance(move).sqrt().over("symbol"))
-    sd = pl.col("_sd")
-    spread = {n: stats.rolling_sd(move, n) for n in (WEEK, MONTH, QUARTER, YEAR)}
-    features = {
-        **{f"lag_{k}": pl.when(sd > stats.MIN_SD).then(move.shift(k - 1) / sd) for k in LAGS},
-        **{f"t_{h}": trend_t(log_price, sd, h) for h in sorted({*TRENDS, *CROSS_WINDOWS})},
-        "vol_5_21": (spread[WEEK] / spread[MONTH]).log(),
-        "vol_21_63": (spread[MONTH] / spread[QUARTER]).log(),
-        "vol_63_252": (spread[QUARTER] / spread[YEAR]).log(),
-        **{f"z_{n}": stats.zscore(log_price, n) for n in (MONTH, QUARTER, YEAR)},
-        "vol_pr_252": stats.percentile_rank(sd, YEAR),
-        "drawdown_252": log_price - log_price.rolling_max(YEAR, min_samples=stats.filled(YEAR)),
-    }
-    rows = rows.with_columns(**{name: expr.over("symbol") for name, expr in features.items()})
-    return rows.select(*STAMPS, "symbol", "obs", *features)
-
-
-def _fresh(frame: pl.DataFrame, columns: list[str], known: str, staleness: str) -> pl.DataFrame:
-    """`session` and the columns, null where the input is older than its class allows."""
-    decided = calendar.schedule().select("session", _decided="decided_at")
-    rows = frame.join(decided, on="session", how="left", maintain_order="left")
-    young = pl.col("_decided") - pl.col(known) <= STALENESS[staleness]
-    return rows.select("session", *(pl.when(young).then(pl.col(c)).alias(c) for c in columns))
-
-
-def _others(bars: pl.DataFrame) -> list[pl.DataFrame]:
-    parts = []
-    for symbol in (*SYMBOLS, *OTHERS):
-        names = {f"t_{w}": f"{symbol.lower()}_t_{w}" for w in CROSS_WINDOWS}
-        part = bars.filter(pl.col("symbol") == symbol).rename(names)
-        parts.append(_fresh(part, list(names.values()), "available_at", "daily"))
-    return parts
-
-
-def _ratios(prices: pl.DataFrame, sessions: pl.DataFrame) -> list[pl.DataFrame]:
-    parts = []
+def _prices(pit: Pit, sessions: pl.DataFrame) -> dict[str, Read]:
+    """Columns of each symbol by its name, and of each ratio by `A/B`."""
+    symbols = (*SYMBOLS, *OTHERS)
+    wanted = {symbol: Wanted((symbol,), partial(_of_symbol, symbol)) for symbol in symbols}
     for a, b in RATIOS:
-        names = [f"{a}_{b}_z_{n}".lower() for n in (QUARTER, YEAR)]
-
-        def features(bars: pl.DataFrame, names: list[str] = names) -> pl.DataFrame:
-            ratio = (pl.col("a") / pl.col("b")).log()
-            scores = zip(names, (QUARTER, YEAR), strict=True)
-            return bars.select(*STAMPS, "obs", **{name: stats.zscore(ratio, n) for name, n in scores})
-
-        parts.append(_fresh(observe_pair(prices, a, b, sessions, features), names, "available_at", "daily"))
-    return parts
+        wanted[f"{a}/{b}"] = Wanted((a, b), partial(_of_ratio, a, b))
+    return read_each([price_legs(pit, symbols)], wanted, sessions)
 
 
-def _macro(macro: pl.DataFrame, sessions: pl.DataFrame) -> list[pl.DataFrame]:
-    parts = []
-    for series, (name, wanted) in MACRO.items():
-        columns = {f"{name}_{shape}_{k or n}": _shape(shape, k, n) for shape, k, n in wanted}
-        part = macro_series(macro, series, sessions, columns, name)
-        parts.append(_fresh(part, list(columns), f"{name}_available_at", "daily"))
-    return parts
+def _of_symbol(symbol: str, bars: Bars, ends: Ints) -> Columns:
+    """Features of bars from the bars up to them; of the symbols that are not traded only the trends."""
+    log_price, full = np.log(bars.values[symbol]), symbol in SYMBOLS
+    move = np.diff(log_price, prepend=np.nan)
+    sd = moving.riskmetrics_sd(move)
+    trends = moving.trend_t(log_price, sd, ends, sorted({*TRENDS, *CROSS_WINDOWS}) if full else CROSS_WINDOWS)
+    found = {f"t_{h}": values for h, values in trends.items()}
+    if not full:
+        return found
+    scale = np.where(sd[ends] > MIN_SD, sd[ends], np.nan)
+    spread = {n: moving.standard_deviation(move[1:], ends - 1, n) for n in (WEEK, MONTH, QUARTER, YEAR)}
+    seen = int(np.isnan(sd).sum())  # the first bars have no volatility
+    return {
+        **{f"lag_{k}": moving.back(log_price, ends, k - 1, k) / scale for k in LAGS},
+        **found,
+        "vol_5_21": np.log(spread[WEEK] / spread[MONTH]),
+        "vol_21_63": np.log(spread[MONTH] / spread[QUARTER]),
+        "vol_63_252": np.log(spread[QUARTER] / spread[YEAR]),
+        **{f"z_{n}": moving.zscore(log_price, ends, n) for n in (MONTH, QUARTER, YEAR)},
+        "vol_pr_252": moving.percentile_rank(sd[seen:], ends - seen, YEAR),
+        "drawdown_252": moving.below_maximum(log_price, ends, YEAR),
+    }
 
 
-def _shape(shape: str, step: int, window: int) -> pl.Expr:
-    value = pl.col("value")
-    if shape == "zchg":
-        return stats.change_z(value, step, window)
-    return stats.zscore(value, window) if shape == "z" else stats.percentile_rank(value, window)
+def _of_ratio(a: str, b: str, bars: Bars, ends: Ints) -> Columns:
+    ratio = np.log(bars.values[a] / bars.values[b])
+    return {f"{a}_{b}_z_{n}".lower(): moving.zscore(ratio, ends, n) for n in (QUARTER, YEAR)}
 
 
-def _reports(reports: pl.DataFrame, sessions: pl.DataFrame) -> list[pl.DataFrame]:
-    parts = []
-    for market in ("gold", "silver"):
-        names = [f"{market}_mm_net_pct_oi", f"{market}_mm_net_pct_oi_z_156"]
-
-        def features(view: pl.DataFrame, names: list[str] = names) -> pl.DataFrame:
-            net = (pl.col("managed_money_long") - pl.col("managed_money_short")) / pl.col("open_interest")
-            rows = view.with_columns(net.alias(names[0])).filter(pl.col(names[0]).is_finite()).sort("event_date")
-            score = stats.zscore(pl.col(names[0]), THREE_YEARS).alias(names[1])
-            return rows.select(*STAMPS, "cftc_code", "report_type", names[0], score)
-
-        rows = reports.filter(cftc_code=COT_MARKETS[market], report_type=COT_REPORT)
-        read = point_in_time(rows, ("cftc_code", "report_type", "event_date"), sessions, features)
-        parts.append(_fresh(read, names, "available_at", "weekly"))
-    return parts
+def _common(prices: Mapping[str, Read], sessions: pl.DataFrame) -> Columns:
+    """Trends of every symbol and the ratios, on the sessions, for all symbols."""
+    found: dict[str, Floats] = {}
+    for symbol in (*SYMBOLS, *OTHERS):
+        read = prices[symbol]
+        trends = {f"{symbol.lower()}_t_{w}": read.columns[f"t_{w}"] for w in CROSS_WINDOWS}
+        found |= laid_out(replace(read, columns=trends), sessions, "daily")
+    for a, b in RATIOS:
+        found |= laid_out(prices[f"{a}/{b}"], sessions, "daily")
+    return found
 
 
-def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
+def _macro(pit: Pit, sessions: pl.DataFrame) -> Columns:
+    """The shapes of every series, on the sessions."""
+    legs = [leg(macro_rows(pit, series), series, "value", positive=False) for series in MACRO]
+    wanted = {series: Wanted((series,), partial(_shapes, series)) for series in MACRO}
+    found: dict[str, Floats] = {}
+    for read in read_each(legs, wanted, sessions).values():
+        found |= laid_out(read, sessions, "daily")
+    return found
+
+
+def _shapes(series: str, bars: Bars, ends: Ints) -> Columns:
+    (name, wanted), value = MACRO[series], bars.values[series]
+    found: dict[str, Floats] = {}
+    for shape, k, n in wanted:
+        if shape == "zchg":
+            found[f"{name}_{shape}_{k}"] = moving.change_z(value, ends, k, n)
+        else:
+            found[f"{name}_{shape}_{n}"] = {"z": moving.zscore, "pr": moving.percentile_rank}[shape](value, ends, n)
+    return found
+
+
+def _reports(pit: Pit, sessions: pl.DataFrame) -> Columns:
+    """Managed money in each market as a share of its open interest, on the sessions."""
+    net = (pl.col("managed_money_long") - pl.col("managed_money_short")) / pl.col("open_interest")
+    legs, wanted = [], {}
+    for market in MARKETS:
+        rows = pit["positioning"].filter(cftc_code=COT_MARKETS[market], report_type=COT_REPORT)
+        legs.append(leg(rows.sort("event_date").with_columns(net=net), market, "net", positive=False))
+        wanted[market] = Wanted((market,), partial(_of_reports, market))
+    found: dict[str, Floats] = {}
+    for read in read_each(legs, wanted, sessions).values():
+        found |= laid_out(read, sessions, "weekly")
+    return found
+
+
+def _of_reports(market: str, bars: Bars, ends: Ints) -> Columns:
+    name, net = f"{market}_mm_net_pct_oi", bars.values[market]
+    return {name: net[ends], f"{name}_z_156": moving.zscore(net, ends, THREE_YEARS)}
+
+
+# what the fits say
+
+
+def compute(pit: Pit, sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, symbol) from the symbol's first known bar on; predictions from the first usable fit on."""
     rows = inputs(pit, sessions)
     fits = newest_usable(pit["models"], SPEC, sessions)
-    columns = [*MODEL_HEALTH]
-    known = fits.select("session", *columns, "payload", auc="auc_oos")
+    known = fits.select("session", *MODEL_HEALTH, auc="auc_oos")
     joined = rows.join(known, on="session", how="left", maintain_order="left")
-    return predicted(joined).select("session", "symbol", *HEALTH, "coverage", *columns, *P_COLUMNS, "auc", *COLUMNS)
+    p = predicted(rows, fits)
+    said = [numbers(name, p[:, k]) for k, name in enumerate(P_COLUMNS)]
+    columns = ("session", "symbol", *HEALTH, "coverage", *MODEL_HEALTH, *P_COLUMNS, "auc", *COLUMNS)
+    return joined.with_columns(said).select(columns)
 
 
-def predicted(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add the calibrated probability of each learner, by the fit in `payload`; null without one."""
+def predicted(rows: pl.DataFrame, fits: pl.DataFrame) -> Floats:
+    """Calibrated probability of each learner, (rows, learners), by the fit in use at the session; NaN without one."""
     p = np.full((rows.height, len(LEARNERS)), np.nan)
-    place = rows.select("payload").with_row_index("_row")
-    for (text,), part in place.group_by(["payload"], maintain_order=True):
-        if text is None:
-            continue
-        at = part["_row"].to_numpy()
-        columns, learners = from_payload(str(text))
-        x = rows[at].select(pl.col(list(columns)).cast(pl.Float64).fill_null(np.nan)).to_numpy()
-        for k, name in enumerate(LEARNERS):
-            p[at, k] = learners[name].probability(x)
-    return rows.with_columns(pl.Series(c, p[:, k], dtype=pl.Float64).fill_nan(None) for k, c in enumerate(P_COLUMNS))
+    if fits.is_empty():
+        return p
+    fit = np.searchsorted(fits["session"].to_numpy(), rows["session"].to_numpy(), side="right") - 1
+    new = np.flatnonzero((fits["event_date"] != fits["event_date"].shift(1)).fill_null(value=True).to_numpy())
+    edges: NDArray[np.int64] = np.append(np.searchsorted(fit, new), rows.height)
+    for k, first in enumerate(new):
+        at = slice(int(edges[k]), int(edges[k + 1]))
+        columns, learners = from_payload(fits["payload"][int(first)])
+        x = matrix(rows[at], columns)
+        for n, name in enumerate(LEARNERS):
+            p[at, n] = learners[name].probability(x)
+    return p
 
 
 FEATURES = (Feature("learning", ("prices", "macro", "positioning", "models"), compute),)

@@ -16,15 +16,17 @@ OLDEST = dt.timedelta(days=31)  # a fit this old is none
 
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
-    """One row a session from the first fit on, without one while the newest is too old."""
+    """One row a session from the first usable fit on; no fit while the newest is too old."""
     rows = newest_usable(pit["meta_models"], SPEC, sessions)
     decided = calendar.schedule().select("session", _decided="decided_at")
-    packs = {text: packed(text) for text in rows["payload"].unique().to_list()}
-    rows = rows.with_columns(pl.col("payload").replace(packs)).join(
-        decided, on="session", how="left", maintain_order="left"
-    )
+    rows = rows.join(decided, on="session", how="left", maintain_order="left")
+    # each fit is packed once, whatever the number of sessions that use it
+    fits = rows.unique("event_date", keep="first", maintain_order=True).select("event_date", "payload")
+    packs = fits.with_columns(pl.Series("payload", [packed(text) for text in fits["payload"]], dtype=pl.String))
+    rows = rows.drop("payload").join(packs, on="event_date", how="left", maintain_order="left")
     young = pl.col("_decided") - pl.col("model_available_at") < OLDEST
-    return rows.select("session", *(pl.when(young).then(pl.col(c)).alias(c) for c in (*MODEL_HEALTH, "payload")))
+    fit = {"fitted": pl.col("event_date"), "payload": pl.col("payload")}
+    return rows.select("session", *MODEL_HEALTH, **{name: pl.when(young).then(value) for name, value in fit.items()})
 
 
 FEATURES = (Feature("meta", ("meta_models",), compute),)

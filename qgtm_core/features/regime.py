@@ -8,84 +8,92 @@ import numpy as np
 import polars as pl
 
 from qgtm_core import calendar
-from qgtm_core.features.common import (
-    PRICE_KEY,
-    STAMPS,
-    first_read,
-    macro_series,
-    price_series,
-    side_by_side,
-    usable_bars,
-)
-from qgtm_core.features.known import price_rows
+from qgtm_core.features.known import macro_rows
+from qgtm_core.features.legs import Columns, Ints, Wanted, numbers, read_each
 from qgtm_core.features.spec import Feature
-from qgtm_core.maths import statistics as stats
+from qgtm_core.features.windows import Bars, WindowMaths, leg, price_legs
+from qgtm_core.maths import moving
 from qgtm_core.maths.regimes import FloatArray, change_probability, forward_filter, log_density
-from qgtm_core.maths.trend import trend_t
 from qgtm_core.models.regime import COLUMNS, SPEC, STATES, from_payload
 from qgtm_core.models.spec import MODEL_HEALTH, newest_usable
-from qgtm_core.pit import point_in_time
 
 REAL_YIELD, VIX, GVZ = "DFII10", "VIXCLS", "GVZCLS"
 ONE_YEAR, TWO_YEARS = 252, 504  # observations
 SHORT_RUN = 10  # bars
 FILTER_SESSIONS = 252  # that the filter reads before the first session that uses a fit
 P_COLUMNS = tuple(f"p_{state}" for state in STATES)
+Pit = Mapping[str, pl.DataFrame]
 
 
-def inputs(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
+def inputs(pit: Pit, sessions: pl.DataFrame) -> pl.DataFrame:
     """The five inputs of the model (and t_63) as known at each session, with their health."""
-    price, value = pl.col("price"), pl.col("value")
-    log_price = price.log()
-    daily_sd = stats.ewma_variance(price / price.shift(1) - 1.0).sqrt()
-    trend = {f"gld_t_{h}": trend_t(log_price, daily_sd, h) for h in (5, 63)}
-    real = {"real_10y_zchg_20": stats.change_z(value, 20, TWO_YEARS)}
-    dollar = {"uup_zchg_20": stats.change_z(log_price, 20, ONE_YEAR)}
-    return side_by_side(
-        [
-            price_series(pit, "GLD", sessions, trend, "gld"),
-            macro_series(pit, REAL_YIELD, sessions, real, "real_10y"),
-            price_series(pit, "UUP", sessions, dollar, "uup"),
-            macro_series(pit, VIX, sessions, {"vix_pr_252": stats.percentile_rank(value, ONE_YEAR)}, "vix"),
-            macro_series(pit, GVZ, sessions, {"gvz_z_252": stats.zscore(value, ONE_YEAR)}, "gvz"),
-        ]
-    ).sort("session")
+    prices = {"gld_": Wanted(("GLD",), _of_gold), "uup_": Wanted(("UUP",), _of_dollar)}
+    series = {"real_10y_": REAL_YIELD, "vix_": VIX, "gvz_": GVZ}
+    macro = {prefix: Wanted((name,), _OF_SERIES[name]) for prefix, name in series.items()}
+    legs = [leg(macro_rows(pit, name), name, "value", positive=False) for name in series.values()]
+    read = {
+        **read_each([price_legs(pit, ("GLD", "UUP"))], prices, sessions),
+        **read_each(legs, macro, sessions),
+    }
+    days = sessions.select("session")
+    rows, known = [days], np.zeros(days.height, dtype=bool)
+    for prefix, found in read.items():
+        known[found.place] = True
+        frame = pl.DataFrame([*found.health(prefix), *(numbers(name, v) for name, v in found.columns.items())])
+        if len(found.place) < days.height:
+            place = np.full(days.height, np.nan)
+            place[found.place] = np.arange(len(found.place))
+            frame = frame.select(pl.all().gather(pl.Series(place, nan_to_null=True).cast(pl.UInt32)))
+        rows.append(frame)
+    return pl.concat(rows, how="horizontal").filter(known)
 
 
-def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
+def _of_gold(bars: Bars, ends: Ints) -> Columns:
+    price = bars.values["GLD"]
+    simple = np.append(np.nan, price[1:] / price[:-1] - 1.0)[: len(price)]
+    found = moving.trend_t(np.log(price), moving.riskmetrics_sd(simple), ends, (5, 63))
+    return {f"gld_t_{h}": values for h, values in found.items()}
+
+
+def _of_dollar(bars: Bars, ends: Ints) -> Columns:
+    return {"uup_zchg_20": moving.change_z(np.log(bars.values["UUP"]), ends, 20, ONE_YEAR)}
+
+
+_OF_SERIES: Mapping[str, WindowMaths] = {
+    REAL_YIELD: lambda bars, ends: {"real_10y_zchg_20": moving.change_z(bars.values[REAL_YIELD], ends, 20, TWO_YEARS)},
+    VIX: lambda bars, ends: {"vix_pr_252": moving.percentile_rank(bars.values[VIX], ends, ONE_YEAR)},
+    GVZ: lambda bars, ends: {"gvz_z_252": moving.zscore(bars.values[GVZ], ends, ONE_YEAR)},
+}
+
+
+def compute(pit: Pit, sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first known input on; probabilities from the first usable fit on."""
     fits = newest_usable(pit["models"], SPEC, sessions)
     since = _anchors(fits)["anchor"].min()
     first = sessions["session"][0] if since is None else min(since, sessions["session"][0])
     days = calendar.schedule(first, sessions["session"][-1]).select("session")
     rows = inputs(pit, days)
-    known = rows.join(sessions.select("session"), on="session", how="semi", maintain_order="left")
-    parts = [
-        known,
-        _change_points(price_rows(pit, "GLD"), sessions),
-        fits.select("session", *MODEL_HEALTH),
-        probabilities(fits, days, rows),
-    ]
-    joined = known
-    for part in parts[1:]:
+    joined = rows.join(sessions.select("session"), on="session", how="semi", maintain_order="left")
+    parts = (_change_points(pit, sessions), fits.select("session", *MODEL_HEALTH), probabilities(fits, days, rows))
+    for part in parts:
         joined = joined.join(part, on="session", how="left", maintain_order="left")
     return joined
 
 
-def _change_points(bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+def _change_points(pit: Pit, sessions: pl.DataFrame) -> pl.DataFrame:
     """`session, change_probability_10` from gold's simple daily returns, computed from the first bar read on."""
 
-    def observations(view: pl.DataFrame) -> pl.DataFrame:
-        rows = usable_bars(view)
-        price = rows["adj_close"].to_numpy()
-        alarm = np.full(len(price), np.nan)
-        if len(price) > 1:
-            returns = price[1:] / price[:-1] - 1.0
-            alarm[1:] = change_probability(returns, SHORT_RUN, first=max(first_read(rows, sessions) - 1, 0))
-        column = pl.Series("change_probability_10", alarm, dtype=pl.Float64).fill_nan(None)
-        return rows.select(*STAMPS, symbol=pl.lit("GLD")).with_columns(column)
+    def maths(bars: Bars, ends: Ints) -> Columns:
+        price, alarm = bars.values["GLD"], np.full(len(ends), np.nan)
+        if len(ends) and ends[-1] > 0:
+            returns = price[1 : ends[-1] + 1] / price[: ends[-1]] - 1.0
+            found = change_probability(returns, SHORT_RUN, first=max(int(ends[0]) - 1, 0))
+            alarm = np.where(ends > 0, found[ends - 1], np.nan)
+        return {"change_probability_10": alarm}
 
-    return point_in_time(bars, PRICE_KEY, sessions, observations).select("session", "change_probability_10")
+    read = read_each([price_legs(pit, ("GLD",))], {"GLD": Wanted(("GLD",), maths)}, sessions)["GLD"]
+    columns = [numbers(name, values) for name, values in read.columns.items()]
+    return pl.DataFrame([sessions["session"].gather(read.place), *columns])
 
 
 def _anchors(fits: pl.DataFrame) -> pl.DataFrame:

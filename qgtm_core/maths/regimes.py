@@ -61,14 +61,13 @@ def forward_filter(start: FloatArray, transition: FloatArray, density: FloatArra
     α_t(j) ∝ N(x_t; j) Σ_i α_{t−1}(i) A_ij (Hamilton 1989; Rabiner 1989), from α_0 = `start` (..., K) before the first
     observation. `density` is what `log_density` gives; a missing observation leaves the prediction as it is.
     """
-    alpha, out = start, np.empty(density.shape)
-    states = range(density.shape[-1])
+    out = np.empty(density.shape)
     weight = np.exp(density - np.max(density, axis=-1, keepdims=True))
-    weight = np.where(np.isnan(weight), 1.0, weight)
-    for t in range(density.shape[-2]):
-        predicted = sum(alpha[..., i, None] * transition[..., i, :] for i in states)
-        joint = weight[..., t, :] * predicted
-        alpha = joint / sum(joint[..., j, None] for j in states)
+    weight = np.moveaxis(np.where(np.isnan(weight), 1.0, weight), -2, 0).copy()
+    alpha, add = start, np.add.reduce  # of fewer than eight numbers, which it adds in order
+    for t, seen in enumerate(weight):
+        joint = add(alpha[..., None] * transition, axis=-2) * seen
+        alpha = joint / add(joint, axis=-1, keepdims=True)
         out[..., t, :] = alpha
     return out
 
@@ -209,10 +208,16 @@ def _run_weights(blocks: FloatArray, since: int, until: int, hazard: float) -> F
     sums = np.hstack([zero, np.cumsum(blocks - PRIOR_MEAN, axis=1)])
     squares = np.hstack([zero, np.cumsum((blocks - PRIOR_MEAN) ** 2, axis=1)])
     ends = np.arange(since + 1, until + 1)
-    lag = ends[:, None] - 1 - np.arange(n)
+    lag = ends[:, None] - 1 - np.arange(until)
     real = lag >= 0
     lag = lag.clip(min=0)
-    first = sums[:, ends, None] - sums[:, None, :n]
-    second = squares[:, ends, None] - squares[:, None, :n]
-    beta = np.where(real, PRIOR_SCALE + 0.5 * (second - first * first / weight[lag]), 1.0)
-    return np.asarray(constant[lag] - shape[lag] * np.log(beta), dtype=np.float64)
+    first = sums[:, ends, None] - sums[:, None, :until]
+    second = squares[:, ends, None] - squares[:, None, :until]
+    first *= first
+    first /= weight[lag]
+    second -= first
+    second *= 0.5
+    second += PRIOR_SCALE
+    np.log(np.where(real, second, 1.0), out=second)
+    second *= shape[lag]
+    return np.asarray(constant[lag] - second, dtype=np.float64)

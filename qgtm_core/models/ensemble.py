@@ -52,6 +52,7 @@ SPEC = ModelSpec(
         "embargo": 21,
         "coverage": 0.9,
         "penalty": 0.05,
+        "judged": "pooled",  # over all out-of-fold predictions
         "trees": TREES,
     },
 )
@@ -94,7 +95,9 @@ def fit_ensemble(
 ) -> tuple[dict[str, Learner], float | None]:
     """Fit, calibrate on purged folds and judge the learners; return them with the ensemble's AUC out of sample.
 
-    `params` has `folds, embargo, weights, penalty, trees`; `names` are the learners, in the order of the weights.
+    `params` has `folds, embargo, weights, penalty, trees`; `names` are the learners, in the order of the weights. The
+    AUC is one number over all out-of-fold predictions together: a probability must mean the same in every fold. Its
+    mean over the folds would forgive a learner that is only right about the ranks within each.
     """
     folds = list(purged_folds(rows.start, rows.end, params["folds"], params["embargo"]))
     raw = {name: _out_of_fold(name, rows, folds, params) for name in names}
@@ -106,14 +109,8 @@ def fit_ensemble(
             blend[test] += share * np.interp(raw[name][test], knots, levels)
         knots, levels = isotonic(raw[name], rows.y.astype(np.float64), rows.weight)
         learners[name] = Learner(fit_learner(name, rows, params), knots, levels)
-    return learners, _mean_auc(blend, rows, [test for _, test in folds])
-
-
-def _mean_auc(score: FloatArray, rows: Examples, tests: Sequence[NDArray[np.bool_]]) -> float | None:
-    """Mean of the folds' AUC. Pooled, folds of different base rates would push it below one half without any skill."""
-    found = [auc(score[test], rows.y[test], rows.weight[test]) for test in tests]
-    judged = [value for value in found if np.isfinite(value)]
-    return sum(judged) / len(judged) if judged else None
+    judged = auc(blend, rows.y, rows.weight)
+    return learners, judged if np.isfinite(judged) else None
 
 
 def _out_of_fold(

@@ -17,10 +17,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from qgtm_core.models.ensemble import Learner, examples, fit_ensemble, outcomes
 from qgtm_core.models.spec import Fit, ModelSpec, Refit
 from qgtm_core.models.trees import Trees
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 # what a fit may read beside the signals: feature table -> its columns
 STATE: Mapping[str, tuple[str, ...]] = {
@@ -58,6 +62,7 @@ SPEC = ModelSpec(
         "folds": 3,
         "embargo": 21,
         "weights": (1.0,),
+        "judged": "pooled",
         "trees": {
             "rounds": 40,
             "learning_rate": 0.05,
@@ -80,56 +85,67 @@ class MetaModel:
     learner: Learner
 
 
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Signals of a wide frame, row by row and by primary within a row: its row, the primary's number, score and x.
+
+    x is (views, COLUMNS), NaN where unknown. A score of zero is a flat view, which is no bet.
+    """
+
+    row: IntArray
+    primary: IntArray
+    score: FloatArray
+    x: FloatArray
+
+
 def primaries_of(wide: pl.DataFrame) -> list[str]:
     """Ids whose scores the frame holds."""
     return sorted(name.removeprefix(SCORE) for name in wide.columns if name.startswith(SCORE))
 
 
-def signals_judged(wide: pl.DataFrame, primaries: Sequence[str]) -> pl.DataFrame:
-    """One row a (session, symbol, primary) with a direction: keys, `score` and COLUMNS.
+def views_of(wide: pl.DataFrame) -> Views:
+    """Every signal that is not silent, with what a fit reads of it; primaries are numbered as in `primaries_of`.
 
     `consensus` is the mean score of all primaries on the symbol, seen from this one's side, and `voices` their number;
     the past returns are in standard deviations, seen from its side too.
     """
-    scores = [pl.col(SCORE + name) for name in primaries_of(wide)]
-    volatility = pl.col("vol_ewma_94")
-    common = wide.with_columns(
-        _mean=pl.mean_horizontal(scores),
-        voices=pl.sum_horizontal(score.is_not_null() for score in scores).cast(pl.Float64),
-        _five=pl.col("return_5d") / (volatility * (5.0 / 252.0) ** 0.5),
-        _year=pl.col("log_return_252") / volatility,
-        volatility=volatility,
-    )
-    parts = []
-    for name in primaries:
-        score = pl.col(SCORE + name)
-        rows = common.filter(score.is_not_null() & (score != 0.0))
-        side = score.sign()
-        parts.append(
-            rows.select(
-                "session",
-                "symbol",
-                primary=pl.lit(name),
-                score=score,
-                size=score.abs(),
-                confidence=pl.col(CONFIDENCE + name),
-                side=side,
-                consensus=side * pl.col("_mean"),
-                voices="voices",
-                volatility="volatility",
-                with_5d=side * pl.col("_five"),
-                with_252d=side * pl.col("_year"),
-                **{column: pl.col(column) for column in COLUMNS[8:]},
-            )
-        )
-    keys = {"session": pl.Date, "symbol": pl.String, "primary": pl.String, "score": pl.Float64}
-    return pl.concat(parts) if parts else pl.DataFrame(schema={**keys, **dict.fromkeys(COLUMNS, pl.Float64)})
+    voices, total = np.zeros(wide.height), np.zeros(wide.height)
+    found: list[tuple[IntArray, FloatArray, FloatArray]] = []
+    for name in primaries_of(wide):  # in one order, so that a row alone gives the same bits
+        score, sure = (_numbers(wide, prefix + name) for prefix in (SCORE, CONFIDENCE))
+        rows = np.flatnonzero(np.isfinite(score))
+        voices[rows] += 1.0
+        total[rows] += score[rows]
+        found.append((rows, score[rows], sure[rows]))
+    nothing = (np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+    row, score, sure = (np.concatenate(part) for part in zip(nothing, *found, strict=True))
+    primary = np.repeat(np.arange(len(found)), [len(rows) for rows, _, _ in found])
+    order = np.argsort(row, kind="stable")
+    row, primary, score, sure = row[order], primary[order], score[order], sure[order]
+    state = {c: _numbers(wide, c) for c in (*STATE["prices"], *COLUMNS[8:])}
+    volatility, side = state["vol_ewma_94"], np.sign(score)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        five = state["return_5d"] / (volatility * (5.0 / 252.0) ** 0.5)
+        year, mean = state["log_return_252"] / volatility, total / voices
+    columns = {
+        "size": np.abs(score),
+        "confidence": sure,
+        "side": side,
+        "consensus": side * mean[row],
+        "voices": voices[row],
+        "volatility": volatility[row],
+        "with_5d": side * five[row],
+        "with_252d": side * year[row],
+        **{name: state[name][row] for name in COLUMNS[8:]},
+    }
+    x = np.empty((len(row), len(COLUMNS)))
+    for k, name in enumerate(COLUMNS):
+        x[:, k] = columns[name]
+    return Views(row, primary, score, x)
 
 
-def probabilities(model: MetaModel, judged: pl.DataFrame) -> pl.Series:
-    """P(the signal makes money net of costs) for each row of `signals_judged`."""
-    x = judged.select(pl.col(COLUMNS).cast(pl.Float64).fill_null(np.nan)).to_numpy()
-    return pl.Series("p", model.learner.probability(x), dtype=pl.Float64)
+def _numbers(wide: pl.DataFrame, column: str) -> FloatArray:
+    return wide[column].cast(pl.Float64).to_numpy()
 
 
 def fit_meta(wide: pl.DataFrame, prices: pl.DataFrame, spec: ModelSpec = SPEC) -> Fit | None:
@@ -140,7 +156,7 @@ def fit_meta(wide: pl.DataFrame, prices: pl.DataFrame, spec: ModelSpec = SPEC) -
     """
     params = spec.params
     settled = outcomes(prices, wide["symbol"].unique().sort().to_list(), params)
-    judged = signals_judged(wide, primaries_of(wide)).join(settled, on=["session", "symbol"], how="inner")
+    judged = _with_outcome(wide, settled)
     counts = judged.group_by("primary").len().filter(pl.col("len") >= spec.min_observations)
     if counts.is_empty():
         return None
@@ -155,6 +171,16 @@ def fit_meta(wide: pl.DataFrame, prices: pl.DataFrame, spec: ModelSpec = SPEC) -
     return Fit(to_payload(counts["primary"].sort().to_list(), learners["gbm"]), fewest, newest, auc_oos=area)
 
 
+def _with_outcome(wide: pl.DataFrame, settled: pl.DataFrame) -> pl.DataFrame:
+    """The bets whose outcome is known: `session, symbol, primary, gain, exit_date` and COLUMNS."""
+    rows = wide.join(settled, on=["session", "symbol"], how="inner", maintain_order="left")
+    views, names = views_of(rows), pl.Series(primaries_of(rows), dtype=pl.String)
+    bets = views.score != 0.0
+    columns = [pl.Series(name, views.x[bets, k], nan_to_null=True) for k, name in enumerate(COLUMNS)]
+    keys = rows.select(pl.col("session", "symbol", "gain", "exit_date").gather(views.row[bets]))
+    return keys.with_columns(names.gather(views.primary[bets]).alias("primary"), *columns)
+
+
 def to_payload(primaries: Sequence[str], learner: Learner) -> str:
     """The fit as text; reading it back gives the same bits."""
     held = {
@@ -167,16 +193,17 @@ def to_payload(primaries: Sequence[str], learner: Learner) -> str:
     return json.dumps(held, separators=(",", ":"))
 
 
+@lru_cache(maxsize=512)
 def packed(payload: str) -> str:
-    """The same text, a fifth as long: a feature table repeats it every session."""
-    return base64.b85encode(zlib.compress(payload.encode(), 9)).decode("ascii")
+    """The same text, a quarter as long: a feature table repeats it every session."""
+    return base64.b64encode(zlib.compress(payload.encode(), 1)).decode("ascii")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def from_packed(text: str) -> MetaModel | None:
     """Read a packed fit; None when the text is no fit over COLUMNS."""
     try:
-        held: dict[str, Any] = json.loads(zlib.decompress(base64.b85decode(text)))
+        held: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
     except (ValueError, zlib.error):
         return None
     if tuple(held.get("columns", ())) != COLUMNS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ FloatArray = NDArray[np.float64]
 CHUNK_ROWS = 256  # read at once, so that the work stays in the cache
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trees:
     """Nodes of all trees in (trees, nodes) arrays; a leaf points at itself.
 
@@ -32,20 +33,35 @@ class Trees:
 
     def raw(self, x: FloatArray) -> FloatArray:
         """Sum of the leaves (log-odds) for each row of x (n, features), in the order of the trees."""
-        return np.concatenate([np.zeros(0), *(self._raw(x[i : i + CHUNK_ROWS]) for i in range(0, len(x), CHUNK_ROWS))])
+        return np.concatenate(
+            [
+                np.zeros(0),
+                *(self._raw(np.ascontiguousarray(x[i : i + CHUNK_ROWS])) for i in range(0, len(x), CHUNK_ROWS)),
+            ]
+        )
 
     def _raw(self, x: FloatArray) -> FloatArray:
+        """One level of all trees at a time; children of a node lie side by side, the right one second."""
         trees, nodes = self.feature.shape
-        offset = nodes * np.arange(trees)
-        feature, threshold, missing_left = self.feature.ravel(), self.threshold.ravel(), self.missing_left.ravel()
-        left, right = (side + offset[:, None] for side in (self.left, self.right))
-        at = np.tile(offset, (len(x), 1))
-        row = np.arange(len(x))[:, None]
+        feature, threshold, missing_left, value, children = self._flat
+        values, row = x.ravel(), x.shape[1] * np.arange(len(x))[:, None]
+        holes = np.isnan(values).any()
+        at = np.broadcast_to(nodes * np.arange(trees), (len(x), trees))
         for _ in range(self.depth):
-            value = x[row, feature[at]]
-            goes_left = (value <= threshold[at]) | (np.isnan(value) & missing_left[at])
-            at = np.where(goes_left, left.ravel()[at], right.ravel()[at])
-        return np.asarray(np.add.accumulate(self.value.ravel()[at], axis=1)[:, -1], dtype=np.float64)
+            seen = values.take(feature.take(at) + row)
+            right = ~(seen <= threshold.take(at))
+            if holes:
+                right &= ~(np.isnan(seen) & missing_left.take(at))
+            at = children.take(2 * at + right)
+        return np.asarray(np.add.accumulate(value.take(at), axis=1)[:, -1], dtype=np.float64)
+
+    @cached_property
+    def _flat(self) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.bool_], FloatArray, NDArray[np.intp]]:
+        """All trees end to end: feature, threshold, missing_left, value, and left and right child by turns."""
+        trees, nodes = self.feature.shape
+        children = np.stack([self.left, self.right], axis=-1) + (nodes * np.arange(trees))[:, None, None]
+        plain = (self.feature.ravel().astype(np.intp), self.threshold.ravel(), self.missing_left.ravel())
+        return (*plain, self.value.ravel(), children.ravel().astype(np.intp))
 
     def to_json(self) -> Mapping[str, Any]:
         """What `from_json` reads back to the same bits."""

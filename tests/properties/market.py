@@ -99,7 +99,7 @@ def garbled_after(pit: Pit, decided_at: dt.datetime) -> Pit:
     later = pl.col("available_at") > decided_at
 
     def wild(value: pl.Expr) -> pl.Expr:
-        return pl.when(later).then(value.abs() * 7.3 + 11.0).otherwise(value).round(6)
+        return pl.when(later).then((value.abs() * 7.3 + 11.0).round(6)).otherwise(value)
 
     garbled = {name: frame.with_columns(**_numbers(name, wild)) for name, frame in pit.items()}
     moved = pl.when(later).then(pl.col("event_date").dt.offset_by("9d")).otherwise("event_date")

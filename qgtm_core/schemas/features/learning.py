@@ -80,7 +80,7 @@ TABLES: tuple[Table, ...] = (
             "p_gbm": measure("probability", "upper barrier first within 5 sessions, by boosted trees", 0, 1),
             "p_logit": measure("probability", "the same, by logistic regression", 0, 1),
             "p_ridge": measure("probability", "the same, by ridge regression on the sign", 0, 1),
-            "auc": measure("share", "of the ensemble on purged folds of the training", 0, 1),
+            "auc": measure("share", "of the ensemble, pooled over purged folds of the training", 0, 1),
             **_own(),
             **_common(),
         },

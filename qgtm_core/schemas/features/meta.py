@@ -13,6 +13,7 @@ TABLES: tuple[Table, ...] = (
         ("session",),
         {
             **health("model_"),
+            "fitted": Column(pl.Date, note="session of the fit in use; null = none younger than 31 days"),
             "payload": Column(pl.String, note="the fit in use, packed JSON; null = none younger than 31 days"),
         },
         "The meta-labeller's fit in use. `obs` counts the outcomes of the primary that has the fewest, "

@@ -3,31 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from qgtm_core.models import meta
 from qgtm_core.strategies.spec import EVERY, Cadence, Input, Strategy
 from qgtm_core.types import Reason, StrategyStatus
 from qgtm_core.universe import TRADED
 
+FloatArray = NDArray[np.float64]
+
 # `max_age_d` is the age at which features/meta drops a fit
 PARAMS: Mapping[str, Any] = {"keep": 0.55, "reject": 0.45, "reduce_mult": 0.5, "max_age_d": 31, "q_floor": 0.2}
-_ROW = ("session", "symbol")
 
 
-def apply_meta(score: pl.Expr, p: pl.Expr, params: Mapping[str, Any]) -> pl.Expr:
-    """The primary's score times 1, `reduce_mult` or 0, by its probability of success."""
-    multiplier = (
-        pl.when(p >= params["keep"])
-        .then(1.0)
-        .when(p >= params["reject"])
-        .then(params["reduce_mult"])
-        .when(p.is_not_null())
-        .then(0.0)
-    )
-    return score * multiplier
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What becomes of the views that a fit may judge: place among the views, p (NaN = flat), score, quality."""
+
+    view: NDArray[np.int64]
+    p: FloatArray
+    score: FloatArray
+    quality: FloatArray
+
+
+def apply_meta(score: FloatArray, p: FloatArray, params: Mapping[str, Any]) -> FloatArray:
+    """The primary's score times 1, `reduce_mult` or 0, by its probability of success; NaN without one."""
+    multiplier = np.where(p >= params["keep"], 1.0, np.where(p >= params["reject"], params["reduce_mult"], 0.0))
+    return np.where(np.isnan(p), np.nan, score * multiplier)
+
+
+def decided(panel: pl.DataFrame, views: meta.Views, params: Mapping[str, Any]) -> Decided:
+    """Judge every view that the fit of its session knows. A flat one stays, with the least quality."""
+    names = meta.primaries_of(panel)
+    fit = panel["fitted"].cast(pl.Int32).cast(pl.Float64).fill_null(np.nan).to_numpy()[views.row]
+    allowed, p = np.zeros(len(fit), dtype=bool), np.full(len(fit), np.nan)
+    edges = np.flatnonzero(np.diff(fit, prepend=np.nan, append=np.nan) != 0.0)  # NaN equals nothing
+    for start, stop in pairwise(edges.tolist()):
+        text = panel["payload"][int(views.row[start])] if np.isfinite(fit[start]) else None
+        model = None if text is None else meta.from_packed(text)
+        if model is not None:
+            known = np.isin(names, model.primaries)
+            allowed[start:stop] = known[views.primary[start:stop]]
+            bets = start + np.flatnonzero(allowed[start:stop] & (views.score[start:stop] != 0.0))
+            p[bets] = model.learner.probability(views.x[bets])
+    at = np.flatnonzero(allowed)
+    score, p = views.score[at], p[at]
+    kept = np.where(score == 0.0, 0.0, apply_meta(score, p, params))
+    sure = np.where(np.isnan(p), params["q_floor"], np.clip(np.abs(2.0 * p - 1.0), params["q_floor"], 1.0))
+    return Decided(at, p, kept, sure)
 
 
 def decisions(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
@@ -36,46 +65,28 @@ def decisions(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
     Only primaries that the session's fit may judge have rows. A flat view (score 0) is no bet: it stays, with p null
     and the least quality.
     """
-    parts = [_decided(part, str(text), params) for (text,), part in panel.group_by("payload") if text is not None]
-    keys = {"session": pl.Date, "symbol": pl.String, "primary": pl.String}
-    numbers = dict.fromkeys(("primary_score", "p", "score", "quality"), pl.Float64)
-    return pl.concat([pl.DataFrame(schema={**keys, **numbers}), *parts]).sort("session", "symbol", "primary")
-
-
-def _decided(panel: pl.DataFrame, text: str, params: Mapping[str, Any]) -> pl.DataFrame:
-    """The decisions of the sessions that share a fit."""
-    model = meta.from_packed(text)
-    judged_by = set(model.primaries) if model else set()
-    primaries = [name for name in meta.primaries_of(panel) if name in judged_by]
-    judged = meta.signals_judged(panel, primaries)
-    p, score = pl.col("p"), pl.col("primary_score")
-    bets = judged.select(*_ROW, "primary", primary_score="score")
-    bets = bets.with_columns(meta.probabilities(model, judged) if model else pl.lit(None, pl.Float64).alias("p"))
-    bets = bets.with_columns(
-        score=apply_meta(score, p, params),
-        quality=(2.0 * p - 1.0).abs().clip(params["q_floor"], 1.0),
+    views, names = meta.views_of(panel), pl.Series(meta.primaries_of(panel), dtype=pl.String)
+    made = decided(panel, views, params)
+    return panel.select(pl.col("session", "symbol").gather(views.row[made.view])).with_columns(
+        names.gather(views.primary[made.view]).alias("primary"),
+        pl.Series("primary_score", views.score[made.view]),
+        pl.Series("p", made.p, nan_to_null=True),
+        pl.Series("score", made.score),
+        pl.Series("quality", made.quality),
     )
-    flat = [
-        panel.filter(pl.col(meta.SCORE + name) == 0.0).select(
-            *_ROW,
-            primary=pl.lit(name),
-            primary_score=pl.lit(0.0),
-            p=pl.lit(None, pl.Float64),
-            score=pl.lit(0.0),
-            quality=pl.lit(params["q_floor"], pl.Float64),
-        )
-        for name in primaries
-    ]
-    return pl.concat([bets, *flat])
 
 
 def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
     """Return the mean of the decided scores of each symbol; MISSING where no primary could be judged."""
-    made = decisions(panel, params)
-    each = made.group_by(_ROW, maintain_order=True).agg(pl.col("score", "quality").mean())
-    rows = panel.select(_ROW).join(each, on=list(_ROW), how="left", maintain_order="left")
+    views = meta.views_of(panel)
+    made = decided(panel, views, params)
+    row = views.row[made.view]
+    count = np.bincount(row, minlength=panel.height)
+    judged = np.where(count > 0, count, np.nan)
+    score, quality = (np.bincount(row, values, panel.height) / judged for values in (made.score, made.quality))
+    frame = pl.DataFrame({"score": score, "quality": quality}, nan_to_null=True)
     missing = pl.when(pl.col("score").is_null()).then(pl.lit(Reason.MISSING.value))
-    return rows.select("score", "quality", reason=missing)
+    return frame.with_columns(reason=missing)
 
 
 STRATEGY = Strategy(
@@ -89,20 +100,21 @@ STRATEGY = Strategy(
     inputs=(
         Input(
             "meta",
-            ("payload",),
+            ("fitted", "payload"),
             name="model",
             staleness="monthly",
-            warmup=500,
+            warmup=1,  # a fit; what it was trained on is held by its ModelSpec
+            optional=("fitted", "payload"),  # null once the fit is too old
             data=("meta_models[model_id=meta_labeller_pm].payload",),
         ),
-        Input("prices", meta.STATE["prices"], warmup=252, data=("prices[symbol={symbol}].adj_close",)),
+        Input("prices", meta.STATE["prices"], warmup=500, data=("prices[symbol={symbol}].adj_close",)),
         Input("volatility", meta.STATE["volatility"], name="vix", warmup=252, data=("macro[series_id=VIXCLS].value",)),
         Input(
             "regime",
             meta.STATE["regime"],
             name="model",
             staleness="quarterly",
-            warmup=500,
+            warmup=1,
             data=("models[model_id=regime_classifier_pm].payload",),
         ),
     ),

@@ -44,13 +44,13 @@ STRATEGY = Strategy(
     horizon_sessions=5,
     symbols=("GLD", "SLV", "GDX"),
     inputs=(
-        Input("learning", ("coverage",), warmup=252, data=("prices[symbol={symbol}].adj_close",)),
+        Input("learning", ("coverage",), warmup=1500, data=("prices[symbol={symbol}].adj_close",)),
         Input(
             "learning",
             ("p_gbm", "p_logit", "p_ridge", "auc"),
             name="model",
             staleness="quarterly",
-            warmup=1500,
+            warmup=1,  # a fit; what it was trained on is held by its ModelSpec
             data=("models[model_id=ml_ensemble].payload",),
         ),
     ),

@@ -66,7 +66,7 @@ STRATEGY = Strategy(
             PROBABILITIES,
             name="model",
             staleness="quarterly",
-            warmup=1260,
+            warmup=1,  # a fit; what it was trained on is held by its ModelSpec
             data=("models[model_id=regime_classifier_pm].payload",),
         ),
     ),

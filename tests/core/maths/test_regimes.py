@@ -79,7 +79,8 @@ def test_the_alarm_is_the_recursion_from_its_start(seed, n, scale):
     x = walk(seed, n) * scale
     start = (n - 1 - regimes.CHANGE_MEMORY) // regimes.CHANGE_BLOCK * regimes.CHANGE_BLOCK
     slow = regimes.run_lengths(x[start:])[:10].sum()
-    assert regimes.change_probability(x, 10)[-1] == pytest.approx(slow, abs=1e-6)
+    # the plain form drops runs less likely than 1e-8 at every step
+    assert regimes.change_probability(x, 10)[-1] == pytest.approx(slow, abs=5e-5)
 
 
 def test_the_alarm_has_the_same_bits_for_one_value_and_for_all():

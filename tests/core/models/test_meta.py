@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import math
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -69,17 +71,16 @@ def payload() -> str:
 
 
 def panel(**columns: Any) -> pl.DataFrame:
-    wide = market()[0].with_columns(payload=pl.lit(meta.packed(payload())))
+    wide = market()[0].with_columns(fitted=pl.lit(FIRST), payload=pl.lit(meta.packed(payload())))
     return wide.with_columns(**columns)
 
 
 @pytest.mark.parametrize(
-    ("p", "score"), [(0.61, -0.6), (0.55, -0.6), (0.50, -0.3), (0.45, -0.3), (0.41, 0.0), (None, None)]
+    ("p", "score"), [(0.61, -0.6), (0.55, -0.6), (0.50, -0.3), (0.45, -0.3), (0.41, 0.0), (np.nan, np.nan)]
 )
 def test_a_primary_is_kept_halved_or_dropped(p, score):
-    frame = pl.DataFrame({"score": [-0.6], "p": [p]}, schema={"score": pl.Float64, "p": pl.Float64})
-    found = frame.select(apply_meta(pl.col("score"), pl.col("p"), PARAMS)).item()
-    assert found == (None if score is None else pytest.approx(score, abs=5e-4))
+    found = apply_meta(np.array([-0.6]), np.array([p]), PARAMS)
+    assert found == pytest.approx([score], abs=5e-4, nan_ok=True)
 
 
 def test_the_fit_learns_when_a_primary_is_right_and_leaves_out_primaries_with_few_outcomes():
@@ -151,9 +152,34 @@ def test_a_fit_of_31_days_is_none():
     assert calendar.decision_time(held[-1]) - calendar.decision_time(first) < dt.timedelta(days=31)
     later = calendar.next_session(held[-1])
     assert calendar.decision_time(later) - calendar.decision_time(first) >= dt.timedelta(days=31)
-    assert found.filter(session=later)["model_available_at"].item() is None
+    too_old = found.filter(session=later).row(0, named=True)
+    assert (too_old["fitted"], too_old["payload"]) == (None, None)
+    assert too_old["model_available_at"] == calendar.decision_time(first)  # how old it is can still be told
 
 
 def test_it_trades_nothing_of_its_own():
     assert meta_labeller_pm.STRATEGY.consumes == ("*",)
     assert meta_labeller_pm.STRATEGY.horizon_sessions == 0
+
+
+def test_each_session_is_judged_by_its_own_fit():
+    other = json.loads(payload())
+    other["levels"] = [0.9] * len(other["levels"])
+    later = pl.col("session") > dt.date(2020, 1, 2)
+    second = pl.when(later).then(pl.lit(meta.packed(json.dumps(other)))).otherwise(pl.lit(meta.packed(payload())))
+    both = panel(payload=second, fitted=pl.when(later).then(pl.lit(LAST)).otherwise(pl.lit(FIRST)))
+    made, plain = decisions(both, PARAMS), decisions(panel(), PARAMS)
+    assert made.filter(~later).equals(plain.filter(~later))
+    assert made.filter(later)["p"].unique().to_list() == [0.9]
+
+
+def test_what_a_fit_reads_of_a_signal_is_plain_arithmetic():
+    row = {"return_5d": 0.02, "log_return_252": 0.08, "vol_ewma_94": 0.16, **dict.fromkeys(meta.COLUMNS[8:], 0.5)}
+    signals = {"score@a": -0.5, "confidence@a": 0.4, "score@b": 0.1, "confidence@b": 0.2, "score@c": None}
+    views = meta.views_of(pl.DataFrame([{**row, **signals, "confidence@c": None}]).cast(pl.Float64))
+    assert views.primary.tolist() == [0, 1]
+    x = dict(zip(meta.COLUMNS, views.x[0], strict=True))
+    assert (x["size"], x["confidence"], x["side"], x["voices"]) == (0.5, 0.4, -1.0, 2.0)
+    assert x["consensus"] == pytest.approx(0.2)
+    assert x["with_5d"] == pytest.approx(-0.02 / (0.16 * math.sqrt(5 / 252)))
+    assert x["with_252d"] == pytest.approx(-0.5)
