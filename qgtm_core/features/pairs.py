@@ -62,7 +62,9 @@ def pair_features(bars: pl.DataFrame, path: stats.KalmanPath) -> pl.DataFrame:
     bars = bars.with_columns(_ratio=(pl.col("a") / pl.col("b")).log())
     slope, ratio = pl.col("kalman_slope"), pl.col("_ratio")
     bars = bars.with_columns(
-        pl.Series("kalman_z", path.innovation / np.sqrt(path.variance)), pl.Series("kalman_slope", path.slope)
+        pl.Series("kalman_z", path.innovation / np.sqrt(path.variance)),
+        pl.Series("kalman_slope", path.slope),
+        _reversion=stats.mean_reversion_slope(ratio, YEAR),
     )
     need = stats.filled(YEAR)
     return bars.select(
@@ -73,7 +75,7 @@ def pair_features(bars: pl.DataFrame, path: stats.KalmanPath) -> pl.DataFrame:
         kalman_slope_mean_252=slope.rolling_mean(YEAR, min_samples=need),
         kalman_slope_sd_252=slope.rolling_std(YEAR, min_samples=need),
         ratio_z_252=stats.zscore(ratio, YEAR),
-        ratio_half_life_252=stats.half_life(ratio, YEAR),
+        ratio_half_life_252=stats.half_life_of_slope(pl.col("_reversion")),
     )
 
 

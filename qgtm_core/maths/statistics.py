@@ -110,11 +110,20 @@ def rolling_correlation(a: pl.Expr, b: pl.Expr, n: int) -> pl.Expr:
 
 def price_volatility(price: pl.Expr) -> pl.Expr:
     """Carver's (2015) σ_P: EW standard deviation of price differences (span 35), not below its 5 % quantile of 500."""
-    sd = price.diff().ewm_std(span=EWMAC_VOL_SPAN, min_samples=EWMAC_VOL_SPAN)
-    floor = sd.rolling_quantile(
+    sd = price_deviation(price)
+    return pl.max_horizontal(sd, deviation_floor(sd))
+
+
+def price_deviation(price: pl.Expr) -> pl.Expr:
+    """Exponentially weighted standard deviation of price differences, span 35."""
+    return price.diff().ewm_std(span=EWMAC_VOL_SPAN, min_samples=EWMAC_VOL_SPAN)
+
+
+def deviation_floor(sd: pl.Expr) -> pl.Expr:
+    """5 % quantile of the last 500 deviations."""
+    return sd.rolling_quantile(
         EWMAC_FLOOR_QUANTILE, interpolation="linear", window_size=EWMAC_FLOOR_WINDOW, min_samples=EWMAC_FLOOR_MIN
     )
-    return pl.max_horizontal(sd, floor)
 
 
 def ewmac(price: pl.Expr, fast: int, slow: int, volatility: pl.Expr) -> pl.Expr:
