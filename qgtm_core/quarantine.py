@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from qgtm_core import calendar
+from qgtm_core.options.points import option_points
 from qgtm_core.schemas.pit import PIT_SOURCES, PIT_TABLES
 from qgtm_core.schemas.raw import RAW_TABLES
 from qgtm_core.schemas.spec import ROW_CONTRACT, Column, Table
@@ -73,6 +74,8 @@ def _lines(declared: Table, rows: pl.DataFrame, column: str, problem: str) -> pl
 def _gather(table: str, raw: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     if table == "macro":
         return _macro(raw)
+    if table == "option_points":
+        return option_points(normalise("options", raw)[0]).select(list(PIT_TABLES[table].dtypes))
     if not PIT_SOURCES[table]:  # fitted models: made of no raw rows
         return PIT_TABLES[table].empty()
     (source,) = PIT_SOURCES[table]

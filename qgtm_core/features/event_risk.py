@@ -2,156 +2,205 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from qgtm_core import calendar
-from qgtm_core.features.common import HEALTH, PRICE_KEY, STAMPS, one_price, with_prefix
+from qgtm_core.features.common import DAY_KEY, one_price
 from qgtm_core.features.events import scheduled
 from qgtm_core.features.known import price_rows
-from qgtm_core.features.options import history_of, places, points_of, views
+from qgtm_core.features.snapshots import Flags, Floats, Ints, Snapshots, places, table, views
 from qgtm_core.features.spec import Feature
-from qgtm_core.maths import surface
-from qgtm_core.pit import point_in_time
+from qgtm_core.features.windows import Instants, newest_known
+from qgtm_core.pit import segments
+from qgtm_core.schemas.features import FEATURE_TABLES
 
 GOLD = "GLD"
 KINDS = ("fomc", "cpi", "nfp")  # on one day the first of them counts
-AHEAD_DAYS = 35  # schedules must reach this far
+AHEAD = np.timedelta64(35, "D")  # schedules must reach this far
 BASE_DAYS = 90
 REACH = 60  # sessions back to the newest snapshot; an older one is as good as none
+WHOLE = (*(f"sessions_to_{kind}" for kind in (*KINDS, "event")), "moves_obs", "chain_obs", "event_iv_sessions")
 _NONE = np.iinfo(np.int32).max
-Places = NDArray[np.int64]
+_NEVER = np.array([np.datetime64("NaT", "us")])
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """Scheduled dates of one kind, in the order in which they became known."""
+
+    day: Instants
+    traded_on: Instants
+    before: Instants  # the session before that
+    session: Instants
+    available_at: Instants
+
+    @classmethod
+    def of(cls, dates: pl.DataFrame, kind: str) -> Dates:
+        """Those of one kind."""
+        names = ("event_date", "traded_on", "before", "session", "available_at")
+        rows = dates.filter(pl.col("kind") == kind)
+        return cls(*(rows[name].to_numpy() for name in names))
+
+
+Columns = Mapping[str, NDArray[Any]]
+# observations, stamps, volatility after the event, sessions to that expiry, volatility before it
+Expected = tuple[Floats, Instants, Instants, Floats, Floats, Floats]
 
 
 def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first on at which dates of every kind are known."""
     dates = scheduled(pit["fomc"], pit["events"]).filter(pl.col("traded_on").is_not_null())
-    rows = _distances(dates, sessions)
-    moves = pl.concat([_moves(dates, kind, price_rows(pit, GOLD), sessions) for kind in KINDS])
-    rows = rows.join(moves, on=["session", "event"], how="left", maintain_order="left")
-    rows = rows.join(_implied(pit["options"], rows), on="session", how="left", maintain_order="left")
-    return rows.filter(pl.col("events_available_at").is_not_null())
+    dates = dates.sort("session", "event_date")
+    of_kind = {kind: Dates.of(dates, kind) for kind in KINDS}
+    arrived, covered = _covered(of_kind, sessions["session"].to_numpy())
+    there = ~np.isnat(arrived)
+    if not there.any():
+        return FEATURE_TABLES["event_risk"].empty()
+    days = sessions.filter(there)
+    readers = places(days["session"].to_numpy())
+    distances = np.array([_distance(of_kind[kind], readers) for kind in KINDS])
+    nearest = distances.min(axis=0)
+    event = np.where(nearest == _NONE, -1, distances.argmin(axis=0))
+    columns = {
+        "session": days["session"].to_numpy(),
+        "covered": covered[there],
+        "events_available_at": arrived[there],
+        **{f"sessions_to_{kind}": _known(found) for kind, found in zip(KINDS, distances, strict=True)},
+        "sessions_to_event": _known(nearest),
+        **_moves(of_kind, price_rows(pit, GOLD), days, event),
+        **_implied(pit["option_points"], days, nearest),
+    }
+    which = pl.Series("event", [*KINDS, None], dtype=pl.String)
+    return table(columns, WHOLE).with_columns(which[np.where(event < 0, len(KINDS), event)])
 
 
-def _distances(dates: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    """Sessions to the next date of each kind, whether the schedules reach far enough and when they became known."""
-    readers = places(sessions["session"])
-    columns, reaching, known_at = {}, [], []
-    for kind in KINDS:
-        of_kind = dates.filter(pl.col("kind") == kind).sort("session", "event_date")
-        known = places(of_kind["session"])
-        coming = _next_place(places(of_kind["traded_on"]), known, readers)
-        columns[f"sessions_to_{kind}"] = pl.Series(np.where(coming == _NONE, _NONE, coming - readers), dtype=pl.Int32)
-        newest = pl.Series(np.searchsorted(known, readers, side="right") - 1)
-        newest = newest.set(newest < 0, None)
-        reach = of_kind["event_date"].cum_max()
-        reach = _year_end(reach) if kind == "fomc" else reach
-        reaching.append(reach.gather(newest).alias(kind))
-        known_at.append(of_kind["available_at"].cum_max().gather(newest).alias(kind))
-    needed = sessions["session"] + dt.timedelta(days=AHEAD_DAYS)
-    covered = pl.DataFrame(reaching).select(
-        covered=pl.all_horizontal((pl.col(kind) >= needed).fill_null(value=False) for kind in KINDS)
-    )
-    arrived = pl.DataFrame(known_at).select(
-        events_available_at=pl.when(pl.all_horizontal(pl.col(kind).is_not_null() for kind in KINDS)).then(
-            pl.max_horizontal(KINDS)
-        )
-    )
-    rows = pl.concat([sessions.select("session"), pl.DataFrame(columns), covered, arrived], how="horizontal")
-    return _nearest(rows)
+def _known(distance: Ints) -> Floats:
+    """Distances in sessions as numbers; NaN where there is none."""
+    return np.where(distance == _NONE, np.nan, distance)
 
 
-def _year_end(days: pl.Series) -> pl.Series:
-    """The Federal Reserve publishes whole years."""
-    return days.dt.truncate("1y").dt.offset_by("1y").dt.offset_by("-1d")
+def _covered(of_kind: Mapping[str, Dates], asked: Instants) -> tuple[Instants, Flags]:
+    """When the newest date of all kinds became known (NaT unless there is one of each); whether they reach ahead."""
+    arrived, covered = np.full(len(asked), np.datetime64(0, "us")), np.ones(len(asked), dtype=bool)
+    for kind, dates in of_kind.items():
+        newest = np.searchsorted(dates.session, asked, side="right") - 1
+        reach = np.maximum.accumulate(dates.day)
+        if kind == "fomc":  # the Federal Reserve publishes whole years
+            reach = (reach.astype("M8[Y]") + 1).astype("M8[D]") - 1
+        covered &= np.append(reach, _NEVER.astype("M8[D]"))[newest] >= asked + AHEAD
+        arrived = np.maximum(arrived, np.append(np.maximum.accumulate(dates.available_at), _NEVER)[newest])
+    return arrived, covered
 
 
-def _next_place(dates: Places, known: Places, readers: Places) -> Places:
-    """Place of the first date after each reader among those known to it; `_NONE` where there is none."""
-    if not readers.size:
-        return readers
+def _distance(dates: Dates, readers: Ints) -> Ints:
+    """Sessions to the first date after each reader among those known to it; `_NONE` where there is none."""
+    held, known = places(dates.traded_on), places(dates.session)
     low, high = int(readers[0]), int(readers[-1]) + 1
     coming = np.full(high - low, _NONE, dtype=np.int64)
-    for i in np.argsort(-dates, kind="stable"):  # later dates first: a nearer one is written over them
-        if dates[i] > low:
-            coming[max(int(known[i]), low) - low : int(dates[i]) - low] = dates[i]
-    return coming[readers - low]
+    for i in np.argsort(-held, kind="stable"):  # later dates first: a nearer one is written over them
+        if held[i] > low:
+            coming[max(int(known[i]), low) - low : int(held[i]) - low] = held[i]
+    found = coming[readers - low]
+    return np.where(found == _NONE, _NONE, found - readers)
 
 
-def _nearest(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add which event comes first; unknown distances become null."""
-    distance = {kind: pl.col(f"sessions_to_{kind}") for kind in KINDS}
-    rows = rows.with_columns(pl.when(d != _NONE).then(d).alias(f"sessions_to_{k}") for k, d in distance.items())
-    nearest = pl.min_horizontal(distance.values())
-    which = pl.coalesce(pl.when(d == nearest).then(pl.lit(kind)) for kind, d in distance.items())
-    return rows.with_columns(sessions_to_event=nearest, event=which)
+def _moves(of_kind: Mapping[str, Dates], prices: pl.DataFrame, sessions: pl.DataFrame, event: Ints) -> Columns:
+    """`moves_…, event_move`: past sessions of the kind that comes next, of those that were scheduled before them.
+
+    A past event stays past: how fresh the input is, is how fresh the bars are.
+    """
+    parts, begin = [], 0
+    for days, view in segments(prices, DAY_KEY, sessions):
+        bars = one_price(view, GOLD, "price").with_columns(move=pl.col("price").log().diff().abs())
+        parts.append(_past_moves(of_kind, bars, days["session"].to_numpy(), event[begin : begin + days.height]))
+        begin += days.height
+    return _together(("moves_obs", "event_move", "moves_event_at", "moves_available_at"), parts)
 
 
-def _moves(dates: pl.DataFrame, kind: str, prices: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    """`session, event, moves_…, event_move`: past sessions of a kind that was scheduled before them."""
-    held = dates.filter((pl.col("kind") == kind) & (pl.col("session") <= pl.col("before")))
-    held = held.unique("traded_on", keep="first").select("traded_on", "before")
+def _past_moves(
+    of_kind: Mapping[str, Dates], bars: pl.DataFrame, asked: Instants, event: Ints
+) -> tuple[Floats, Floats, Instants, Instants]:
+    """Count and mean of past moves of each session's coming event, and the stamps of the newest bar."""
+    day, session, move = (bars[name].to_numpy() for name in ("event_date", "session", "move"))
+    obs, mean = np.full((2, len(asked)), np.nan)
+    for number, dates in enumerate(of_kind.values()):
+        ahead = dates.session <= dates.before
+        place = np.searchsorted(day[1:], dates.traded_on[ahead])
+        there = place < len(day) - 1
+        place, held, before = place[there], dates.traded_on[ahead][there], dates.before[ahead][there]
+        past = np.unique(place[(day[1:][place] == held) & (day[:-1][place] == before)]) + 1
+        newest = np.where(event == number, newest_known(session[past], asked), -1)
+        count = np.arange(1.0, len(past) + 1.0)
+        mine = newest >= 0
+        obs[mine] = count[newest[mine]]
+        mean[mine] = (np.cumsum(move[past]) / count)[newest[mine]]
+    bar = np.where(np.isnan(obs), -1, newest_known(session, asked))
+    event_at, available_at = (np.append(bars[name].to_numpy(), _NEVER)[bar] for name in ("event_at", "available_at"))
+    return obs, mean, event_at, available_at
 
-    def occurrences(view: pl.DataFrame) -> pl.DataFrame:
-        bars = one_price(view, GOLD, "price").with_columns(
-            move=pl.col("price").log().diff().abs(), since=pl.col("event_date").shift(1)
-        )
-        past = bars.join(held, left_on="event_date", right_on="traded_on", how="inner", maintain_order="left")
-        past = past.filter(pl.col("since") == pl.col("before"))
-        count = pl.int_range(1, pl.len() + 1, dtype=pl.Int32)
-        mean = pl.col("move").cum_sum() / count.cast(pl.Float64)
-        return past.select(*STAMPS, obs=count, event_move=mean, symbol=pl.lit(GOLD))
 
-    rows = prices.filter(pl.col("symbol") == GOLD)
-    read = point_in_time(rows, PRICE_KEY, sessions, occurrences).with_columns(event=pl.lit(kind))
-    bars = point_in_time(
-        rows, PRICE_KEY, sessions, lambda view: one_price(view, GOLD).with_columns(symbol=pl.lit(GOLD))
+def _implied(points: pl.DataFrame, sessions: pl.DataFrame, nearest: Ints) -> Columns:
+    """`chain_…, event_iv, event_iv_sessions, event_base_iv` from the newest snapshot of gold."""
+    parts, begin = [], 0
+    for days, snapshots in views(points, GOLD, sessions, REACH):
+        readers = places(days["session"].to_numpy())
+        parts.append(_expected(snapshots, readers, nearest[begin : begin + days.height]))
+        begin += days.height
+    health = ("chain_obs", "chain_event_at", "chain_available_at")
+    return _together((*health, "event_iv", "event_iv_sessions", "event_base_iv"), parts)
+
+
+def _together(names: Sequence[str], parts: Sequence[Sequence[NDArray[Any]]]) -> Columns:
+    """Columns of the parts of a range, one after the other."""
+    return {name: np.concatenate(column) for name, column in zip(names, zip(*parts, strict=True), strict=True)}
+
+
+def _expected(snapshots: Snapshots, readers: Ints, nearest: Ints) -> Expected:
+    """What the newest snapshot of each reader expects."""
+    smiles = snapshots.smiles
+    priced = np.flatnonzero(np.isfinite(smiles.atm))
+    snapshot = smiles.of_row[priced]
+    usable = np.isin(np.arange(len(smiles.starts)), snapshot)
+    past, row = snapshots.seen(usable, snapshots.underlying_price, readers, REACH)
+    first, last = (np.searchsorted(snapshot, row, side=side) for side in ("left", "right"))
+    # one line a reader, one column a usable expiry of its snapshot
+    width = int((last - first).max(initial=0))
+    place = first[:, None] + np.arange(width + 1)
+    there = place < last[:, None]
+    place = np.where(there, place, len(priced))
+    atm = np.append(smiles.atm[priced], np.nan)[place]
+    closing = np.append(_closing(snapshots.expiry[priced]), 0)[place]
+    event = (readers + nearest)[:, None]
+    known = there & (nearest != _NONE)[:, None]
+    after, before = known & (closing > event), known & (closing < event) & (closing > readers[:, None])
+    iv, base = _first(after, atm), _first(before[:, ::-1], atm[:, ::-1])
+    far = np.append(smiles.at(BASE_DAYS, "atm", *smiles.around(BASE_DAYS, np.isfinite(smiles.atm))), np.nan)[row]
+    return (
+        np.where(row >= 0, past.counts, np.nan),
+        np.append(snapshots.event_at, _NEVER)[row],
+        np.append(snapshots.available_at, _NEVER)[row],
+        iv,
+        _first(after, (closing - readers[:, None]).astype(np.float64)),
+        np.where(np.isnan(base), far, base),
     )
-    # a past event stays past: how fresh the input is, is how fresh the bars are
-    fresh = bars.select("session", "event_at", "available_at")
-    return with_prefix(read.drop("symbol", "event_at", "available_at").join(fresh, on="session", how="left"), "moves")
 
 
-def _implied(options: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """`session, chain_…, event_iv, event_iv_sessions, event_base_iv` from the newest snapshot of gold."""
-    nothing = pl.DataFrame(schema={"series_id": pl.String, "event_date": pl.Date, "session": pl.Date})
-    parts = [_read(view, days) for days, view in views(options, nothing, rows, (GOLD,), REACH)]
-    return pl.concat(parts)
+def _first(mask: Flags, values: Floats) -> Floats:
+    """The first value of each line that is true; NaN where none is."""
+    column = mask.argmax(axis=1)
+    lines = np.arange(len(mask))
+    return np.where(mask[lines, column], values[lines, column], np.nan)
 
 
-def _read(view: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    snapshots, expiries = points_of(view)
-    expiries = expiries.filter(pl.col("atm").is_finite())
-    snapshots = snapshots.join(expiries, on=surface.CHAIN, how="semi", maintain_order="left")
-    readers = places(rows["session"])
-    past = history_of(snapshots, np.zeros(snapshots.height), readers, REACH)
-    seen = rows.with_columns(place=readers, row=past.ends - 1, obs=past.counts.astype(np.int32)).filter(past.counts > 0)
-    newest = pl.concat([seen, snapshots.select("event_at", "available_at")[seen["row"]]], how="horizontal")
-    far = surface.constant_maturity(expiries, BASE_DAYS, ("atm",), ("atm",)).select("event_at", iv_90="atm")
-    last = expiries.select("event_at", "atm", expiry_place=pl.Series(_closing(expiries["expiry"])))
-    each = newest.join(last, on="event_at", how="left", maintain_order="left_right")
-    event, expiry = pl.col("place") + pl.col("sessions_to_event"), pl.col("expiry_place")
-    after, before = expiry > event, (expiry < event) & (expiry > pl.col("place"))
-    found = each.group_by("session", maintain_order=True).agg(
-        pl.col("obs", "event_at", "available_at").first(),
-        event_iv=pl.col("atm").filter(after).first(),
-        event_iv_sessions=(expiry - pl.col("place")).filter(after).first().cast(pl.Int32),
-        base=pl.col("atm").filter(before).last(),
-    )
-    found = found.join(far, on="event_at", how="left", maintain_order="left")
-    return with_prefix(
-        found.select("session", *HEALTH, "event_iv", "event_iv_sessions", event_base_iv=pl.coalesce("base", "iv_90")),
-        "chain",
-    )
-
-
-def _closing(days: pl.Series) -> Places:
+def _closing(days: Instants) -> Ints:
     """Place of the last session on or before each day: an expiry on a holiday trades until the session before."""
-    return np.searchsorted(calendar.schedule()["session"].to_numpy(), days.to_numpy(), side="right") - 1
+    return np.searchsorted(calendar.schedule()["session"].to_numpy(), days, side="right") - 1
 
 
-FEATURES = (Feature("event_risk", ("fomc", "events", "prices", "options"), compute),)
+FEATURES = (Feature("event_risk", ("fomc", "events", "prices", "option_points"), compute),)

@@ -16,12 +16,14 @@ from qgtm_core.maths import options
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 CHAIN = ("underlying", "event_at")
 EXPIRY = (*CHAIN, "expiry")
 SKEW_DELTA = 0.25
 NEW_YORK_DAY = pl.col("event_at").dt.convert_time_zone("America/New_York").dt.date()
 POINTS = ("atm", "call_25", "put_25")
+_FAR = np.iinfo(np.int64).max
 
 
 def passes() -> pl.Expr:
@@ -31,29 +33,30 @@ def passes() -> pl.Expr:
     return ((bid > 0) & (ask >= bid) & narrow).fill_null(value=False)
 
 
-def expiry_points(quotes: pl.DataFrame) -> pl.DataFrame:
-    """Return one row an expiry of a snapshot: `underlying, event_at, expiry, atm, call_25, put_25, quotes, passed`.
+def expiry_points(quotes: pl.DataFrame, by: Sequence[str] = EXPIRY) -> pl.DataFrame:
+    """Return one row an expiry of a snapshot: `<by>, atm, call_25, put_25, quotes, passed`.
 
-    `quotes` has those keys and `right, strike, bid, ask, iv, delta`. atm is the mean volatility of call and put at the
-    strike nearest the forward of put-call parity (rates are left out: at that strike they do not matter); NaN where a
-    point cannot be had. `quotes` and `passed` count all quotes of the expiry and those that pass the filter.
+    `quotes` has the columns `by`, which tell expiries of a snapshot apart, and `right, strike, bid, ask, iv, delta`.
+    atm is the mean volatility of call and put at the strike nearest the forward of put-call parity (rates are left
+    out: at that strike they do not matter); NaN where a point cannot be had. `quotes` and `passed` count all quotes
+    of the expiry and those that pass the filter.
     """
     priced = (pl.col("iv") > 0) & pl.col("iv").is_finite() & pl.col("delta").is_finite()
     rows = quotes.with_columns(
         usable=passes() & priced.fill_null(value=False), mid=(pl.col("bid") + pl.col("ask")) * 0.5
     )
-    rows = rows.sort(*EXPIRY, "strike", "right")
-    counts = rows.group_by(EXPIRY, maintain_order=True).agg(quotes=pl.len(), passed=pl.col("usable").sum())
+    rows = rows.sort(*by, "strike", "right")
+    counts = rows.group_by(by, maintain_order=True).agg(quotes=pl.len(), passed=pl.col("usable").sum())
     good = rows.filter("usable")
     if good.is_empty():
         return counts.with_columns(pl.lit(np.nan).alias(name) for name in POINTS)
-    held = _Groups.of(good)
+    held = _Groups.of(good, by)
     points = held.keys.with_columns(
         atm=_at_the_money(good, held),
         call_25=_at_delta(good, held, "C", SKEW_DELTA),
         put_25=_at_delta(good, held, "P", -SKEW_DELTA),
     )
-    return counts.join(points, on=EXPIRY, how="left", maintain_order="left").with_columns(
+    return counts.join(points, on=by, how="left", maintain_order="left").with_columns(
         pl.col(name).fill_null(np.nan) for name in POINTS
     )
 
@@ -67,11 +70,11 @@ class _Groups:
     of_row: IntArray  # run of each row
 
     @classmethod
-    def of(cls, rows: pl.DataFrame) -> _Groups:
-        changed = pl.any_horizontal((pl.col(name) != pl.col(name).shift(1)).fill_null(value=True) for name in EXPIRY)
+    def of(cls, rows: pl.DataFrame, by: Sequence[str]) -> _Groups:
+        changed = pl.any_horizontal((pl.col(name) != pl.col(name).shift(1)).fill_null(value=True) for name in by)
         first = rows.select(changed.alias("first"))["first"].to_numpy()
         starts = np.flatnonzero(first)
-        return cls(rows.select(EXPIRY)[starts], starts, np.cumsum(first) - 1)
+        return cls(rows.select(by)[starts], starts, np.cumsum(first) - 1)
 
     def lowest(self, measure: FloatArray) -> IntArray:
         """Row of the smallest finite measure of each run, the first of equals; -1 where there is none."""
@@ -84,7 +87,7 @@ class _Groups:
 
 
 def _pick(values: FloatArray, rows: IntArray) -> FloatArray:
-    return np.where(rows >= 0, values[rows], np.nan)
+    return np.where(rows >= 0, values[rows], np.nan) if len(values) else np.full(len(rows), np.nan)
 
 
 def _at_the_money(rows: pl.DataFrame, held: _Groups) -> FloatArray:
@@ -113,39 +116,71 @@ def _at_delta(rows: pl.DataFrame, held: _Groups, right: str, delta: float) -> Fl
     return np.where(np.isnan(low + high), np.nan, low_iv + share * (high_iv - low_iv))
 
 
-def constant_maturity(points: pl.DataFrame, days: int, columns: Sequence[str], need: Sequence[str]) -> pl.DataFrame:
-    """Read columns at a maturity of `days`: `underlying, event_at, <columns>, near, far`, one row a snapshot.
+@dataclass(frozen=True, slots=True)
+class Smiles:
+    """Expiries of many snapshots as arrays, those of one snapshot side by side and nearest first.
 
-    `points` are those of `expiry_points` with `days` to expiry; expiries without one of the columns `need` are left
-    out, then one at or before and one at or after the maturity must remain. `near` and `far` are their days.
+    `starts` holds the first place of each snapshot, `of_row` the snapshot of each expiry, `days` the calendar days to
+    it; POINTS are annual volatilities, NaN = none.
     """
-    ahead = pl.col("days")
-    whole = points.filter(pl.all_horizontal(pl.col(name).is_finite() for name in need) & (ahead > 0))
-    whole = whole.sort(*CHAIN, "days")
-    near = whole.filter(ahead <= days).unique(CHAIN, keep="last", maintain_order=True)
-    far = whole.filter(ahead >= days).unique(CHAIN, keep="first", maintain_order=True)
-    both = near.join(far, on=CHAIN, how="inner", maintain_order="left", suffix="_far")
-    t1, t2 = (both[name].to_numpy().astype(np.float64) for name in ("days", "days_far"))
-    read = {
-        name: options.total_variance_volatility(t1, both[name].to_numpy(), t2, both[f"{name}_far"].to_numpy(), days)
-        for name in columns
-    }
-    return both.select(*CHAIN, near="days", far="days_far").with_columns(
-        pl.Series(name, values, dtype=pl.Float64) for name, values in read.items()
-    )
+
+    starts: IntArray
+    of_row: IntArray
+    days: IntArray
+    atm: FloatArray
+    call_25: FloatArray
+    put_25: FloatArray
+
+    @classmethod
+    def of(cls, points: pl.DataFrame, starts: IntArray, days: IntArray) -> Smiles:
+        """From rows with the columns POINTS in that order, their days ahead and where each snapshot begins."""
+        number = np.zeros(points.height, dtype=np.int64)
+        number[starts[1:]] = 1
+        smile = (points[name].fill_null(np.nan).to_numpy() for name in POINTS)
+        return cls(starts, np.cumsum(number), days, *smile)
+
+    @property
+    def whole(self) -> Flags:
+        """Expiries with all three points."""
+        return np.isfinite(self.atm) & np.isfinite(self.call_25) & np.isfinite(self.put_25)
+
+    def around(self, maturity: int, usable: Flags) -> tuple[IntArray, IntArray]:
+        """Places of the usable expiries about a maturity of each snapshot: the last one not after it and the first
+        one not before it, which may be the same; both -1 where one is missing.
+        """
+        there = usable & (self.days > 0)
+        near = self._furthest(there & (self.days <= maturity))
+        far = self._nearest(there & (self.days >= maturity))
+        both = (near >= 0) & (far >= 0)
+        return np.where(both, near, -1), np.where(both, far, -1)
+
+    def nearest(self, first: int, last: int) -> IntArray:
+        """Place of the whole expiry nearest the middle of a window of days, the earlier of two; -1 = none in it."""
+        inside = self.whole & (self.days >= first) & (self.days <= last)
+        away = np.where(inside, np.abs(self.days * 2 - (first + last)), _FAR)
+        least = np.minimum.reduceat(away, self.starts) if len(away) else away
+        return self._nearest(inside & (away == least[self.of_row]))
+
+    def at(self, maturity: int, point: str, near: IntArray, far: IntArray) -> FloatArray:
+        """A point at a maturity, linear in total variance between places of `around`; NaN where there are none."""
+        values = getattr(self, point)
+        t1, t2 = (_pick(self.days.astype(np.float64), rows) for rows in (near, far))
+        return options.total_variance_volatility(t1, _pick(values, near), t2, _pick(values, far), maturity)
+
+    def _nearest(self, mask: Flags) -> IntArray:
+        """First true place of each snapshot, -1 where there is none."""
+        if not len(mask):
+            return self.starts
+        places = np.minimum.reduceat(np.where(mask, np.arange(len(mask)), _FAR), self.starts)
+        return np.where(places == _FAR, -1, places)
+
+    def _furthest(self, mask: Flags) -> IntArray:
+        """Last true place of each snapshot, -1 where there is none."""
+        if not len(mask):
+            return self.starts
+        return np.maximum.reduceat(np.where(mask, np.arange(len(mask)), -1), self.starts)
 
 
-def nearest_expiry(points: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
-    """The row of `points` (with `days`) of each snapshot's expiry nearest the middle of a window of days.
-
-    Only expiries with all three points count; of two equally near the earlier. No row where none lies in the window.
-    """
-    whole = pl.all_horizontal(pl.col(name).is_finite() for name in POINTS)
-    inside = points.filter(whole & pl.col("days").is_between(first, last))
-    away = (pl.col("days") * 2 - (first + last)).abs()
-    return inside.sort(*CHAIN, away, "days").unique(CHAIN, keep="first", maintain_order=True)
-
-
-def with_days(points: pl.DataFrame) -> pl.DataFrame:
-    """Add `days`: calendar days from the snapshot's New York day to the expiry."""
-    return points.with_columns(days=(pl.col("expiry") - NEW_YORK_DAY).dt.total_days().cast(pl.Int32))
+def days_ahead() -> pl.Expr:
+    """Calendar days from a snapshot's New York day to the expiry."""
+    return (pl.col("expiry") - NEW_YORK_DAY).dt.total_days()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from qgtm_core.maths import options, surface
@@ -45,7 +46,8 @@ class Chain:
     quoted_at: dt.datetime
     known_at: dt.datetime
     quotes: tuple[Quote, ...]  # by expiry, right and strike
-    points: pl.DataFrame  # of each expiry, see maths.surface.expiry_points, with `days`
+    expiries: tuple[dt.date, ...]  # nearest first
+    smiles: surface.Smiles  # of those expiries
 
     def of(self, expiry: dt.date, right: str) -> tuple[Quote, ...]:
         """Quotes of one expiry and right, lowest strike first."""
@@ -53,13 +55,15 @@ class Chain:
 
     def expiry_within(self, first: int, last: int) -> dt.date | None:
         """The usable expiry nearest the middle of a window of calendar days."""
-        found = surface.nearest_expiry(self.points, first, last)["expiry"]
-        return found[0] if len(found) else None
+        place = int(self.smiles.nearest(first, last)[0])
+        return self.expiries[place] if place >= 0 else None
 
     def expiry_after(self, day: dt.date) -> dt.date | None:
         """The first expiry after a day that has a usable quote of both rights at the money."""
-        found = self.points.filter((pl.col("expiry") > day) & pl.col("atm").is_finite())["expiry"].sort()
-        return found[0] if len(found) else None
+        usable = np.isfinite(self.smiles.atm)
+        return next(
+            (expiry for expiry, there in zip(self.expiries, usable, strict=True) if there and expiry > day), None
+        )
 
 
 def read_chain(rows: pl.DataFrame, underlying: str, decided_at: dt.datetime) -> Chain | None:
@@ -72,14 +76,16 @@ def read_chain(rows: pl.DataFrame, underlying: str, decided_at: dt.datetime) -> 
         return None
     newest = known.filter(pl.col("event_at") == pl.col("event_at").max())
     snapshot = as_of(newest, decided_at, PIT_TABLES["options"].key)
-    points = surface.with_days(surface.expiry_points(snapshot))
+    points = surface.expiry_points(snapshot)
+    days = points.select(surface.days_ahead())["expiry"].to_numpy()
     return Chain(
         underlying,
         float(snapshot["underlying_price"][0]),
         snapshot["event_at"][0],
         max(snapshot["available_at"]),
         _quotes(snapshot),
-        points,
+        tuple(points["expiry"]),
+        surface.Smiles.of(points, np.zeros(1, dtype=np.int64), days),
     )
 
 

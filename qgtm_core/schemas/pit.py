@@ -34,6 +34,18 @@ _SERIES = {
     "unit": Column(pl.String, note="as the publisher words it; null = not stated"),
 }
 
+_VOLATILITY = Column(pl.Float64, "annual", note="null = no usable quotes there", low=0.0, high=10.0)
+_POINTS = {
+    "underlying": Column(pl.String, nullable=False),
+    "expiry": Column(pl.Date, nullable=False),
+    "underlying_price": RAW_TABLES["option_chain"].columns["underlying_price"],
+    "atm": _VOLATILITY,
+    "call_25": _VOLATILITY,
+    "put_25": _VOLATILITY,
+    "quotes": Column(pl.Int64, "quotes", note="of the expiry, all of them", nullable=False, low=0),
+    "passed": Column(pl.Int64, "quotes", note="that pass the filter of M22", nullable=False, low=0),
+}
+
 # PIT table -> the raw tables it is made of
 PIT_SOURCES: dict[str, tuple[str, ...]] = {
     "prices": ("bars_daily",),
@@ -48,6 +60,7 @@ PIT_SOURCES: dict[str, tuple[str, ...]] = {
     "inventory": ("comex_stocks",),
     "open_interest": ("comex_volume_oi",),
     "options": ("option_chain",),
+    "option_points": ("option_chain",),
     "news": ("news",),
     "events": ("event_calendar",),
     "fomc": ("fomc_meetings",),
@@ -79,6 +92,18 @@ PIT_TABLES: dict[str, Table] = {
         _same("inventory", "comex_stocks"),
         _same("open_interest", "comex_volume_oi"),
         _same("options", "option_chain"),
+        # made of the quotes of a snapshot that became known in one session; `revision` is how many sessions after
+        # the first decision past the snapshot that was
+        Table(
+            "pit",
+            "option_points",
+            ("underlying", "event_at", "expiry"),
+            _POINTS,
+            "Implied volatility of each expiry of a snapshot: at the money and at 25 delta",
+            versioned=True,
+            publication=RAW_TABLES["option_chain"].publication,
+            first_delivery_sessions=RAW_TABLES["option_chain"].first_delivery_sessions,
+        ),
         _same("news", "news"),
         _same("events", "event_calendar"),
         _same("fomc", "fomc_meetings"),

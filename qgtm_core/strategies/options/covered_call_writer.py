@@ -54,7 +54,7 @@ STRATEGY = Strategy(
             staleness="snapshot",
             warmup=1,
             optional=("quotes_30_45",),  # null = no usable expiry in the window
-            data=tuple(f"options[underlying=GLD].{column}" for column in ("bid", "ask", "iv", "delta")),
+            data=tuple(f"option_points[underlying=GLD].{column}" for column in ("atm", "call_25", "put_25", "passed")),
         ),
         Input(
             "event_risk",

@@ -70,7 +70,7 @@ STRATEGY = Strategy(
             staleness="snapshot",
             warmup=1,
             optional=("event_iv", "event_iv_sessions", "event_base_iv"),  # null = no usable expiry
-            data=tuple(f"options[underlying=GLD].{column}" for column in ("bid", "ask", "iv", "delta")),
+            data=("option_points[underlying=GLD].atm",),
         ),
     ),
     params=PARAMS,

@@ -54,7 +54,7 @@ STRATEGY = Strategy(
             staleness="snapshot",
             warmup=1,
             optional=("quotes_60",),  # null = no usable expiry about 60 days away
-            data=tuple(f"options[underlying=GLD].{column}" for column in ("bid", "ask", "iv", "delta")),
+            data=tuple(f"option_points[underlying=GLD].{column}" for column in ("atm", "call_25", "put_25", "passed")),
         ),
     ),
     params=PARAMS,

@@ -35,7 +35,7 @@ def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
     )
 
 
-_CHAIN = tuple(f"options[underlying=SLV].{column}" for column in ("bid", "ask", "iv", "delta"))
+_CHAIN = tuple(f"option_points[underlying=SLV].{column}" for column in ("atm", "call_25", "put_25", "passed"))
 
 STRATEGY = Strategy(
     id="silver_ratio_spread",
@@ -47,7 +47,14 @@ STRATEGY = Strategy(
     symbols=("SLV",),
     inputs=(
         Input("variance_premium", ("slv_t_63",), name="slv", warmup=64, data=("prices[symbol=SLV].adj_close",)),
-        Input("option_surface", ("iv_30_rank_252",), name="iv_30", staleness="snapshot", warmup=252, data=_CHAIN),
+        Input(
+            "option_surface",
+            ("iv_30_rank_252",),
+            name="iv_30",
+            staleness="snapshot",
+            warmup=252,
+            data=("option_points[underlying=SLV].atm",),
+        ),
         Input(
             "option_surface",
             ("quotes_30_45",),

@@ -41,7 +41,7 @@ def rule(panel: pl.DataFrame, params: Mapping[str, Any]) -> pl.DataFrame:
     )
 
 
-_CHAIN = tuple(f"options[underlying=GLD].{column}" for column in ("bid", "ask", "iv", "delta"))
+_CHAIN = tuple(f"option_points[underlying=GLD].{column}" for column in ("atm", "call_25", "put_25", "passed"))
 
 STRATEGY = Strategy(
     id="vrp_harvester",
@@ -69,7 +69,14 @@ STRATEGY = Strategy(
             optional=("quotes_30_45",),  # null = no usable expiry in the window
             data=_CHAIN,
         ),
-        Input("option_surface", ("iv_90",), name="iv_90", staleness="snapshot", warmup=1, data=_CHAIN),
+        Input(
+            "option_surface",
+            ("iv_90",),
+            name="iv_90",
+            staleness="snapshot",
+            warmup=1,
+            data=("option_points[underlying=GLD].atm",),
+        ),
         Input(
             "event_risk",
             ("sessions_to_event",),

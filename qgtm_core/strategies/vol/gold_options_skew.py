@@ -48,7 +48,7 @@ STRATEGY = Strategy(
             name="skew",
             staleness="snapshot",
             warmup=136,
-            data=tuple(f"options[underlying=GLD].{column}" for column in ("bid", "ask", "iv", "delta")),
+            data=tuple(f"option_points[underlying=GLD].{column}" for column in ("atm", "call_25", "put_25")),
         ),
     ),
     params=PARAMS,

@@ -36,7 +36,7 @@ STRATEGY = Strategy(
             name="slope",
             staleness="snapshot",
             warmup=126,
-            data=tuple(f"options[underlying=GLD].{column}" for column in ("bid", "ask", "iv", "delta")),
+            data=("option_points[underlying=GLD].atm",),
         ),
         Input("variance_premium", ("gvz",), name="gvz", warmup=126, data=("macro[series_id=GVZCLS].value",)),
     ),

@@ -15,6 +15,7 @@ from qgtm_core import calendar
 from qgtm_core.features.registry import compute_features
 from qgtm_core.maths import statistics, variance
 from qgtm_core.maths.trend import trend_t
+from qgtm_core.quarantine import normalise
 from qgtm_core.schemas.features import FEATURE_TABLES
 from tests.core.option_chains import chains, span
 from tests.core.pit_frames import closes, complete, revise
@@ -83,7 +84,7 @@ def history(*, revised: bool = False) -> dict[str, pl.DataFrame]:
     return {
         "prices": complete("prices", prices),
         "macro": complete("macro", gvz),
-        "options": options,
+        "option_points": normalise("option_points", {"option_chain": options})[0],
         **schedules(before, last + dt.timedelta(days=120)),
     }
 
@@ -161,7 +162,7 @@ def test_the_slope_uses_the_index_known_at_each_snapshot() -> None:
 def test_a_session_without_a_snapshot_keeps_the_older_one_and_its_stamps() -> None:
     known = history()
     gap = sessions()["session"][40]
-    holed = known | {"options": known["options"].filter(pl.col("session") != gap)}
+    holed = known | {"option_points": known["option_points"].filter(pl.col("session") != gap)}
     rows = compute_features("option_surface", holed, sessions()).filter(symbol="GLD")
     here, before = (rows.filter(session=d).row(0, named=True) for d in (gap, sessions()["session"][39]))
     assert here["chain_event_at"] == before["chain_event_at"]

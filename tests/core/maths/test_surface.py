@@ -81,22 +81,54 @@ def test_a_chain_without_a_usable_quote_has_no_points() -> None:
     assert points["passed"].sum() == 0
 
 
+def smiles(days: tuple[int, ...], sessions: int = 2) -> surface.Smiles:
+    """Snapshots of one underlying with expiries so many days ahead."""
+    points = surface.expiry_points(chains(span(FIRST, sessions), days=days))
+    ahead = points.select(surface.days_ahead())["expiry"].to_numpy()
+    return surface.Smiles.of(points, np.arange(sessions) * len(days), ahead)
+
+
 def test_a_month_lies_between_the_expiries_around_it() -> None:
-    points = surface.with_days(surface.expiry_points(chains(span(FIRST, 2), days=(23, 37, 58))))
-    month = surface.constant_maturity(points, 30, ("atm",), ("atm",))
-    assert month.select("near", "far").unique().row(0) == (23, 37)
-    for row in month.to_dicts():
-        own = points.filter(event_at=row["event_at"]).sort("days")["atm"].to_list()
+    held = smiles((23, 37, 58))
+    near, far = held.around(30, np.isfinite(held.atm))
+    assert (held.days[near].tolist(), held.days[far].tolist()) == ([23, 23], [37, 37])
+    for place, found in enumerate(held.at(30, "atm", near, far)):
+        own = held.atm[3 * place : 3 * place + 3]
         variance = (own[0] ** 2 * 23 + own[1] ** 2 * 37) / 2
-        assert row["atm"] == pytest.approx(math.sqrt(variance / 30))
+        assert found == pytest.approx(math.sqrt(variance / 30))
+
+
+def test_an_expiry_on_the_day_itself_stands_alone() -> None:
+    held = smiles((23, 30, 37))
+    near, far = held.around(30, held.whole)
+    assert near.tolist() == far.tolist() == [1, 4]
+    assert held.at(30, "call_25", near, far) == pytest.approx(held.call_25[near])
 
 
 def test_a_month_before_the_first_expiry_is_missing() -> None:
-    points = surface.with_days(surface.expiry_points(chains(span(FIRST, 1), days=(37, 58))))
-    assert surface.constant_maturity(points, 30, ("atm",), ("atm",)).is_empty()
+    held = smiles((37, 58))
+    near, far = held.around(30, held.whole)
+    assert near.tolist() == far.tolist() == [-1, -1]
+    assert np.isnan(held.at(30, "atm", near, far)).all()
+
+
+def test_an_expiry_without_the_point_is_passed_over() -> None:
+    held = smiles((23, 37, 58))
+    near, far = held.around(30, held.days != 37)
+    assert (near.tolist(), far.tolist()) == ([0, 3], [2, 5])
 
 
 def test_the_expiry_nearest_the_middle_of_the_window_is_chosen() -> None:
-    points = surface.with_days(surface.expiry_points(chains(span(FIRST, 1), days=(30, 36, 44, 60))))
-    assert surface.nearest_expiry(points, 30, 45)["days"].to_list() == [36]
-    assert surface.nearest_expiry(points, 45, 59).is_empty()
+    held = smiles((30, 36, 44, 60))
+    assert held.days[held.nearest(30, 45)].tolist() == [36, 36]
+    assert held.nearest(45, 59).tolist() == [-1, -1]
+    assert held.days[held.nearest(30, 44)].tolist() == [36, 36]
+    assert smiles((34, 40), 1).nearest(30, 44).tolist() == [0]  # of two equally near the earlier
+
+
+def test_no_snapshots_have_no_expiries() -> None:
+    none = np.zeros(0, dtype=np.int64)
+    empty = surface.Smiles.of(surface.expiry_points(noisy().clear()), none, none)
+    near, far = empty.around(30, empty.whole)
+    assert (len(near), len(far), len(empty.nearest(30, 45))) == (0, 0, 0)
+    assert len(empty.at(30, "atm", near, far)) == 0

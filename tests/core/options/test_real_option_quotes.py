@@ -72,7 +72,7 @@ def test_calls_and_puts_of_a_strike_agree_on_the_spot() -> None:
 
 
 def test_the_surface_of_silver_is_plausible() -> None:
-    known = {"options": silver()}
+    known = {"option_points": pit.normalise("option_points", {"option_chain": silver()})[0]}
     asked = calendar.schedule(FIRST, LAST).select("session", "decided_at")
     rows = compute_features("option_surface", known, asked).filter(symbol="SLV")
     assert rows["chain_obs"].max() == 9
