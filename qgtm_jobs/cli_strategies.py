@@ -81,6 +81,26 @@ def show(
     )
 
 
+@commands.command()
+def shadow(
+    fit: Annotated[
+        bool, typer.Option("--fit", help="First make the fits that are due; the first time takes minutes.")
+    ] = False,
+    feed: FeedOption = None,
+    archive: ArchiveOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute the strategies that do not trade, for the newest session: research, options, order templates."""
+    from qgtm_jobs import operations
+    from qgtm_jobs.render import progress_to, stderr_console
+
+    settings = settings_from(home, feed, archive)
+    with progress_to(stderr_console(), quiet=as_json) as progress:
+        report = operations.shadow(settings, progress, fit=fit)
+    emit(report.document(), *report.shown(), as_json=as_json)
+
+
 def _near(text: str, known: tuple[str, ...]) -> list[str]:
     import difflib
 

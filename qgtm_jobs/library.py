@@ -48,7 +48,7 @@ class LastSignal:
     @property
     def text(self) -> str:
         """Scores by symbol, or the reasons of its silence."""
-        spoken = [f"{symbol} {score:+.2f}" for symbol, score in self.opinions.items() if score is not None]
+        spoken = [f"{symbol} {round(s, 2) + 0.0:+.2f}" for symbol, s in self.opinions.items() if s is not None]
         return ", ".join(spoken) or "/".join(self.reasons)
 
 
@@ -200,15 +200,17 @@ def pages(entry: Entry, signals: pl.DataFrame) -> Iterable[RenderableType]:
 
 
 def _data_frame(entry: Entry) -> pl.DataFrame:
+    from qgtm_jobs import render
+
     return pl.DataFrame(
         {
             "data": [d.reference for d in entry.data],
             "rows": [d.held.rows for d in entry.data],
-            "newest": [str(d.held.event_at) if d.there else None for d in entry.data],
-            "known_since": [str(d.held.available_at) if d.there else None for d in entry.data],
+            "newest": [render.text_of(d.held.event_at) for d in entry.data],
+            "known_since": [render.text_of(d.held.available_at) for d in entry.data],
             "value": [d.held.value for d in entry.data],
         },
-        schema_overrides={"newest": pl.String, "known_since": pl.String, "value": pl.String},
+        schema_overrides={"value": pl.String},
     )
 
 

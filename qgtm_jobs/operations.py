@@ -14,9 +14,10 @@ import polars as pl
 from qgtm_core import calendar
 from qgtm_core.errors import ConfigError, GateClosed
 from qgtm_core.schemas.results import DQ_TABLE, METRICS_TABLE, SESSIONS_TABLE
-from qgtm_core.strategies.registry import DAILY
+from qgtm_core.strategies.registry import DAILY, SHADOW
+from qgtm_jobs import library
 from qgtm_jobs.progress import Progress
-from qgtm_jobs.reports import BackfillReport, BacktestReport, FlattenReport, RunReport
+from qgtm_jobs.reports import BackfillReport, BacktestReport, FlattenReport, RunReport, ShadowReport
 from qgtm_jobs.workshop import RunFailedError, Workshop, event_rows, execute, ledger_of, workshop
 from qgtm_resources.settings import Settings
 
@@ -174,6 +175,19 @@ def _backfill_group(
     missing = sum(len(wanted - set(storage.get_materialized_partitions(key))) for key in keys)
     return {"group": group, "assets": len(keys), "sessions": len(wanted), "missing": missing,
             "seconds": round(seconds, 2), "event_rows": event_rows(shop) - before}  # fmt: skip
+
+
+def shadow(settings: Settings, progress: Progress, *, fit: bool) -> ShadowReport:
+    """Compute what does not trade for the newest session: research and options signals, with fits that are due."""
+    begun = time.perf_counter()
+    with workshop(settings, progress, venue=False) as shop:
+        session = shop.session
+        bring_history(shop, session, progress)
+        if fit:
+            execute(shop, "models", progress, session, session, place="history")
+        execute(shop, "shadow", progress, session, session)
+        entries = library.read(shop.resources["warehouse"].client, SHADOW.values())
+    return ShadowReport(session, library.listing(entries), round(time.perf_counter() - begun, 2))
 
 
 def backtest(

@@ -176,6 +176,24 @@ class BackfillReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowReport:
+    """The strategies that do not trade and what they say."""
+
+    session: dt.date
+    strategies: pl.DataFrame
+    seconds: float
+    ok: bool = True
+
+    def document(self) -> Mapping[str, Any]:
+        """Everything, as plain values."""
+        return {"session": self.session, "strategies": self.strategies, "seconds": self.seconds, "ok": self.ok}
+
+    def shown(self) -> Iterable[RenderableType]:
+        """One row a strategy."""
+        yield table(f"In the shadow on {self.session}, {self.seconds} s: nothing trades on these", self.strategies)
+
+
+@dataclass(frozen=True, slots=True)
 class FlattenReport:
     """What a flatten left."""
 

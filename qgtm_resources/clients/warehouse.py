@@ -125,7 +125,10 @@ class Warehouse:
                     continue
                 names = ", ".join(f'"{c}"' for c in chosen)
                 query = f'select {names} from "{table.group}"."{table.name}"{conditions}'
-                frame: pl.DataFrame = connection.execute(query, values).pl()
+                try:
+                    frame: pl.DataFrame = connection.execute(query, values).pl()
+                except duckdb.BinderException as fault:
+                    raise _changed(table, str(fault).partition("\n")[0]) from fault
                 frames.append(frame.cast({name: table.dtypes[name] for name in chosen}))
         return frames
 
@@ -235,8 +238,9 @@ def _require_columns(table: Table, connection: duckdb.DuckDBPyConnection, target
     stored = [row[0] for row in connection.execute(f"describe {target}").fetchall()]
     if set(stored) != set(table.dtypes):
         change = sorted(set(stored) ^ set(table.dtypes))
-        raise DataError(
-            f"{table.group}/{table.name}",
-            f"the stored table and its declaration differ in {', '.join(change)}",
-            remedy="the declaration changed: remove the warehouse file and backfill it again",
-        )
+        raise _changed(table, f"the stored table and its declaration differ in {', '.join(change)}")
+
+
+def _changed(table: Table, difference: str) -> DataError:
+    remedy = "the declaration changed: remove the warehouse file and backfill it again"
+    return DataError(f"{table.group}/{table.name}", difference, remedy=remedy)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import subprocess
 import sys
@@ -12,9 +13,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from qgtm_core.errors import DataError, TransientError
+from qgtm_core.schemas.pit import PIT_TABLES
 from qgtm_core.schemas.results import DQ_TABLE
 from qgtm_core.schemas.trading import FILLS, POSITIONS
-from qgtm_resources.clients.warehouse import FILES, Warehouse
+from qgtm_resources.clients.warehouse import FILES, Survey, Warehouse
 
 D = dt.date
 THU, FRI = D(2024, 6, 27), D(2024, 6, 28)
@@ -237,3 +239,35 @@ class Held:
         self._process.kill()
         self._process.communicate() if not self._process.stdin.closed else self._process.wait()
         self._process.stdout.close()
+
+
+def test_reading_a_column_the_stored_table_lacks_says_what_to_do(warehouse: Warehouse) -> None:
+    narrow = dataclasses.replace(POSITIONS, columns={n: c for n, c in POSITIONS.columns.items() if n != "mark"})
+    warehouse.write(narrow, positions(THU, GLD=1).drop("mark"), THU, THU)
+    with pytest.raises(DataError, match="remove the warehouse file"):
+        warehouse.read(POSITIONS)
+
+
+def test_a_survey_counts_what_is_held_and_shows_the_newest(warehouse: Warehouse) -> None:
+    table = PIT_TABLES["mint"]
+    months = [D(2024, 4, 1), D(2024, 5, 1)]
+    instants = [dt.datetime(2024, 5, 7, 21, tzinfo=dt.UTC), dt.datetime(2024, 6, 7, 21, tzinfo=dt.UTC)]
+    rows = pl.DataFrame({"event_date": months, "gold_oz": [10.0, 20.0], "event_at": instants, "available_at": instants})
+    missing = {n: pl.lit(None, t).alias(n) for n, t in table.dtypes.items() if n not in rows.columns}
+    frame = rows.with_columns(**missing).with_columns(
+        session=pl.col("event_at").dt.date(), revision=pl.lit(0, pl.Int32)
+    )
+    warehouse.write(table, frame.select(list(table.dtypes)))
+    gold, silver, none = warehouse.survey(
+        "pit",
+        [
+            Survey(table, "gold_oz", {}),
+            Survey(table, "silver_oz", {}),
+            Survey(PIT_TABLES["fx"], "rate", {"pair": ("USDCNY",)}),
+        ],
+    )
+    assert (gold.rows, gold.value, gold.available_at) == (2, "20.0", instants[1])
+    assert (silver.rows, silver.event_at) == (0, None)
+    assert none.rows == 0
+    april = warehouse.survey("pit", [Survey(table, "gold_oz", {"event_date": ("2024-04-01",)})])
+    assert april[0].value == "10.0"
