@@ -11,19 +11,16 @@ from numpy.lib.stride_tricks import sliding_window_view
 from qgtm_core import calendar
 from qgtm_core.features.common import (
     HEALTH,
-    PRICE_KEY,
     STAMPS,
+    by_symbol,
     first_read,
     macro_series,
     side_by_side,
-    usable_prices,
     with_prefix,
 )
-from qgtm_core.features.known import price_rows
 from qgtm_core.features.spec import Feature
 from qgtm_core.maths import ranges, tail
 from qgtm_core.maths import statistics as stats
-from qgtm_core.pit import point_in_time
 from qgtm_core.schemas.features.range_volatility import CYCLICALS
 
 GOLD = "GLD"
@@ -36,48 +33,45 @@ CONFIDENCE = 0.99
 ANNUAL = float(stats.TRADING_DAYS)
 
 
-def whole_bars(view: pl.DataFrame) -> pl.DataFrame:
-    """Usable bars whose open, high and low are known, on the total-return basis, with `obs` counted.
+def whole_bars(bars: pl.DataFrame) -> pl.DataFrame:
+    """Of a symbol's usable bars those with open, high and low, on the total-return basis, with `obs` counted.
 
     A bar that closes or opens outside its own range is no bar.
     """
     ends, low, high = (pl.col("open"), pl.col("close")), pl.col("low"), pl.col("high")
     known = high.is_finite() & pl.col("open").is_finite() & (low > 0.0)
-    rows = usable_prices(view.filter(known & (low <= pl.min_horizontal(ends)) & (high >= pl.max_horizontal(ends))))
+    rows = bars.filter(known & (low <= pl.min_horizontal(ends)) & (high >= pl.max_horizontal(ends)))
     scale = pl.col("adj_close") / pl.col("close")
-    return rows.with_columns((pl.col("open", "high", "low") * scale).name.keep())
+    count = pl.int_range(1, pl.len() + 1, dtype=pl.Int32)
+    return rows.with_columns((pl.col("open", "high", "low") * scale).name.keep(), obs=count)
 
 
-def _yang_zhang(n: int) -> pl.Expr:
-    """Annual volatility of n whole bars; null where they do not vary."""
-    variance = ranges.yang_zhang(pl.col("open"), pl.col("high"), pl.col("low"), pl.col("adj_close"), n)
-    return pl.when(variance > 0.0).then((variance * ANNUAL).sqrt())
+def with_volatility(bars: pl.DataFrame, names: Mapping[str, int]) -> pl.DataFrame:
+    """Add by name the annual volatility of n whole bars; null where they do not vary."""
+    first, high, low, last = (pl.col(name) for name in ("open", "high", "low", "adj_close"))
+    rows = bars.with_columns(ranges.yang_zhang(first, high, low, last, n).alias(name) for name, n in names.items())
+    return rows.with_columns(
+        pl.when(pl.col(name) > 0.0).then((pl.col(name) * ANNUAL).sqrt()).alias(name) for name in names
+    )
 
 
 def term_structure(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a (session, symbol) from the symbol's first known whole bar on."""
-    rows = price_rows(pit, *CYCLICALS)
     names = ("vol_yz_10", "vol_yz_60", "vol_yz_slope_z_252")
-    return point_in_time(rows, PRICE_KEY, sessions, slopes).select("session", "symbol", *HEALTH, *names)
+    return by_symbol(pit, CYCLICALS, sessions, slopes).select("session", "symbol", *HEALTH, *names)
 
 
-def slopes(view: pl.DataFrame) -> pl.DataFrame:
+def slopes(bars: pl.DataFrame) -> pl.DataFrame:
     """Short and long volatility of each bar, and the z-score of the logarithm of their ratio."""
     short, long = pl.col("vol_yz_10"), pl.col("vol_yz_60")
-    rows = whole_bars(view).select(
-        *STAMPS,
-        "symbol",
-        "obs",
-        vol_yz_10=_yang_zhang(SHORT).over("symbol"),
-        vol_yz_60=_yang_zhang(LONG).over("symbol"),
-    )
-    return rows.with_columns(vol_yz_slope_z_252=stats.zscore((short / long).log(), YEAR).over("symbol"))
+    rows = with_volatility(whole_bars(bars), {"vol_yz_10": SHORT, "vol_yz_60": LONG})
+    rows = rows.select(*STAMPS, "obs", short, long)
+    return rows.with_columns(vol_yz_slope_z_252=stats.zscore((short / long).log(), YEAR))
 
 
 def straddle(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session: the straddle's age and moneyness, gold's short volatility and the implied one."""
-    bars = price_rows(pit, GOLD)
-    gold = with_prefix(point_in_time(bars, PRICE_KEY, sessions, struck).drop("symbol"), "gld")
+    gold = with_prefix(by_symbol(pit, [GOLD], sessions, struck).drop("symbol"), "gld")
     gold = gold.join(_places(), on="session", how="left", maintain_order="left").with_columns(
         strike_age_sessions=pl.col("place") % TENOR,
         # a strike set since the newest bar became usable was set at that bar's price
@@ -92,37 +86,35 @@ def _places() -> pl.DataFrame:
     return calendar.schedule().select("session", place=pl.int_range(pl.len(), dtype=pl.Int32))
 
 
-def struck(view: pl.DataFrame) -> pl.DataFrame:
+def struck(bars: pl.DataFrame) -> pl.DataFrame:
     """Each bar against the strike in force at the next session: the newest price before the session that set it.
 
     Strikes are set in every 21st session of the calendar, whatever data there are, so that the age never depends on
     where history starts; `month` counts them. Null moneyness: no bar is as old as the strike.
     """
-    rows = whole_bars(view).join(
+    rows = whole_bars(bars).join(
         _places(), left_on="event_date", right_on="session", how="inner", maintain_order="left"
     )
     following = pl.col("place") + 1
-    rows = rows.with_columns(month=following // TENOR, vol_yz_5=_yang_zhang(WEEK))
+    rows = with_volatility(rows, {"vol_yz_5": WEEK}).with_columns(month=following // TENOR)
     strikes = rows.select(before="place", strike="adj_close").set_sorted("before")
     rows = rows.with_columns(set_after=pl.col("month") * TENOR - 1).set_sorted("set_after")
     found = rows.join_asof(strikes, left_on="set_after", right_on="before", strategy="backward")
     moneyness = (pl.col("adj_close") / pl.col("strike")).log()
-    return found.select(*STAMPS, "symbol", "obs", "month", moneyness.alias("log_moneyness"), "vol_yz_5")
+    return found.select(*STAMPS, "obs", "month", moneyness.alias("log_moneyness"), "vol_yz_5")
 
 
 def tails(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataFrame:
     """One row a session from the first known bar of GLD on."""
-    bars = price_rows(pit, GOLD)
 
-    def compute(view: pl.DataFrame) -> pl.DataFrame:
-        return shortfalls(view, sessions)
+    def compute(bars: pl.DataFrame) -> pl.DataFrame:
+        return shortfalls(bars, sessions)
 
-    return with_prefix(point_in_time(bars, PRICE_KEY, sessions, compute).drop("symbol"), "gld")
+    return with_prefix(by_symbol(pit, [GOLD], sessions, compute).drop("symbol"), "gld")
 
 
-def shortfalls(view: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+def shortfalls(rows: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """Expected shortfall of each bar that a session can read, over the median of its last year."""
-    rows = usable_prices(view)
     losses = -np.diff(rows["adj_close"].log().to_numpy())
     found = np.full(rows.height, np.nan)
     start = max(first_read(rows, sessions) - YEAR + 1, LOSSES)  # a year of fits before the first bar read
@@ -130,7 +122,7 @@ def shortfalls(view: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
         windows = sliding_window_view(losses, LOSSES)[start - LOSSES :]
         found[start:] = tail.tail_expected_shortfall(tail.fit_tail(windows, EXCEEDANCES), CONFIDENCE)
     shortfall = pl.Series("es_99", found, nan_to_null=True)
-    rows = rows.select(*STAMPS, "symbol", "obs", shortfall)
+    rows = rows.select(*STAMPS, "obs", shortfall)
     usual = pl.col("es_99").rolling_median(YEAR, min_samples=YEAR)
     return rows.with_columns(es_99_ratio=pl.when(usual > 0.0).then(pl.col("es_99") / usual))
 
