@@ -74,7 +74,7 @@ def meta_models_asset(*, checked: bool = True) -> dg.AssetsDefinition:
         wide = meta.wide_frame(signals, features, META.symbols)
         prices = warehouse.read("pit", "prices", None, last)
         done, since = _done(held, meta.SPEC.model_id)
-        fresh = list(fit_missing_meta(wide, prices, since, last, done, _teller(context)))
+        fresh = list(fit_missing_meta(wide, prices, since, last, done, _teller(context), meta.SPEC))
         yield from answered(_told(META_MODELS, held, fresh, first), checked=checked)
 
     return meta_models

@@ -149,11 +149,13 @@ def _numbers(wide: pl.DataFrame, column: str) -> FloatArray:
 
 
 def fit_meta(wide: pl.DataFrame, prices: pl.DataFrame, spec: ModelSpec = SPEC) -> Fit | None:
-    """Fit to the signals with an outcome; None when no primary has enough of them.
+    """Fit to the signals with an outcome; None when no primary has enough of them, or none has spoken yet.
 
     A signal succeeds when its side has made more than `cost` (log return) at the barrier that ends it. Every fifth
     session is enough to learn from: outcomes live ten.
     """
+    if wide.is_empty():
+        return None
     params = spec.params
     settled = outcomes(prices, wide["symbol"].unique().sort().to_list(), params)
     judged = _with_outcome(wide, settled)

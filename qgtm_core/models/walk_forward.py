@@ -80,14 +80,15 @@ def fit_missing_meta(
     last: dt.date,
     held: Collection[dt.date],
     progress: Progress,
+    spec: ModelSpec = meta.SPEC,
 ) -> Iterator[pl.DataFrame]:
     """The same for the meta-labeller, from stored signals and features (`meta.wide_frame`) and `pit/prices`."""
-    due = [day for day in refit_sessions(meta.SPEC, first, last) if day not in held]
+    due = [day for day in refit_sessions(spec, first, last) if day not in held]
 
     def fit(day: dt.date) -> Fit | None:
-        return meta.fit_meta(wide.filter(pl.col("session") <= day), as_of(prices, day, PRICE_KEY))
+        return meta.fit_meta(wide.filter(pl.col("session") <= day), as_of(prices, day, PRICE_KEY), spec)
 
-    yield from _fit_each(meta.SPEC, "meta_models", due, fit, progress)
+    yield from _fit_each(spec, "meta_models", due, fit, progress)
 
 
 def _fit_each(

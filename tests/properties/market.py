@@ -19,6 +19,7 @@ from qgtm_core.strategies.panel import span_of
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.strategies.spec import Cadence, DataRef, Strategy, consumed
 from qgtm_resources.feeds.simulated import SimulatedFeed
+from tests.core.models import judge
 
 Pit = Mapping[str, pl.DataFrame]
 
@@ -29,6 +30,7 @@ SEED = 7
 STRATEGIES: dict[str, Strategy] = {key: s for key, s in REGISTRY.items() if s.cadence is not Cadence.INTRADAY}
 LONGEST = max(strategy.lookback for strategy in STRATEGIES.values())
 FITTED = dt.date(2023, 12, 1), dt.date(2024, 2, 1)  # one fit each, in use from ASKED_FROM on
+JUDGED_FROM = dt.date(2022, 12, 1)  # fits of the meta-labeller, made by hand
 LARGE = {"bars_intraday"}  # read by the intraday strategies, which have a suite of their own
 
 
@@ -47,7 +49,8 @@ def base() -> Pit:
         for name, sources in PIT_SOURCES.items()
         if not LARGE & set(sources)
     }
-    return {**pit, "models": _models(pit)}
+    judged = consumed(REGISTRY["meta_labeller_pm"], REGISTRY)
+    return {**pit, "models": _models(pit), "meta_models": judge.fits(judged, JUDGED_FROM, LAST)}
 
 
 def _models(pit: Pit) -> pl.DataFrame:

@@ -32,8 +32,6 @@ LEVELS = {
     "silver_ratio_spread",
     "event_straddle",
 }
-# Learning from outcomes takes years of signals of all the others; its own tests train it.
-UNFED = {"meta_labeller_pm"}
 # Its gates (fit, half-life, cointegration) hold on few sessions of any market, and on none of these.
 GATED = {"gold_real_rate_residual"}
 # Terms in force until others take effect: old ones are not stale.
@@ -78,7 +76,7 @@ def test_every_strategy_has_an_opinion_on_the_simulated_market(strategy: Strateg
     signal_table(strategy.id).require_valid(signals)
     if strategy.id in GATED:
         assert set(signals["reason"]) == {"GATE"}
-    elif strategy.id not in UNFED:
+    else:
         assert signals.filter(status="OK").height > 0, signals.group_by("symbol", "reason").len()
 
 
@@ -114,7 +112,8 @@ def test_the_garbage_does_reach_the_sessions_after_it() -> None:
     plain, garbled = market.base_signals(), disturbed("garbled")
     changed = {name for name in plain if not later(garbled[name]).equals(later(plain[name]))}
     daily = {s.id for s in market.STRATEGIES.values() if s.cadence.value == "daily" and s.inputs}
-    assert daily - changed - UNFED - GATED <= {"gold_seasonal_demand"}  # its dates were known before
+    dated, flat = {"gold_seasonal_demand"}, {"gold_day_of_week", "tail_hedge_pm"}  # dates known before; no view at all
+    assert daily - changed - GATED <= dated | flat
 
 
 @every_strategy
@@ -193,27 +192,25 @@ def silent_everywhere(strategy: Strategy, pit: market.Pit, *reasons: str) -> Non
 @every_input
 def test_every_input_says_which_data_it_cannot_do_without(strategy: Strategy, item: Input) -> None:
     assert item.data
-    if strategy.id not in UNFED:
-        for table, rows in market.refs(strategy, item.data):
-            assert market.base()[table].filter(rows).height > 0, table
+    for table, rows in market.refs(strategy, item.data):
+        assert market.base()[table].filter(rows).height > 0, table
 
 
 @every_input
 def test_data_that_never_existed_are_missing_for_every_symbol(strategy: Strategy, item: Input) -> None:
-    if strategy.id not in UNFED:
-        silent_everywhere(strategy, market.without(market.base(), strategy, item.data), "MISSING")
+    silent_everywhere(strategy, market.without(market.base(), strategy, item.data), "MISSING")
 
 
 @every_input
 def test_too_few_observations_are_a_warm_up_for_every_symbol(strategy: Strategy, item: Input) -> None:
-    if item.warmup > 1 and strategy.id not in UNFED:
+    if item.warmup > 1:
         few = market.young(market.base(), strategy, item.data, item.warmup - 1)
         silent_everywhere(strategy, few, "WARMUP")
 
 
 @every_input
 def test_data_that_stopped_are_stale_for_every_symbol(strategy: Strategy, item: Input) -> None:
-    if strategy.id in UNFED or IN_FORCE & {table for table, _ in market.refs(strategy, item.data)}:
+    if IN_FORCE & {table for table, _ in market.refs(strategy, item.data)}:
         return
     if item.coverage:
         pit = {
