@@ -37,10 +37,10 @@ rebalance = dg.define_asset_job(
 )
 shadow = dg.define_asset_job(
     "shadow",
-    selection=_SHADOW,
+    selection=_SHADOW | dg.AssetSelection.groups("options"),
     executor_def=_IN_PROCESS,
     tags={"dagster/priority": "-1"},
-    description="Signals of research and options strategies, for the record; nothing trades on them",
+    description="Signals of research and options strategies and options orders, for the record; nothing is traded",
 )
 intraday = dg.define_asset_job(
     "intraday",

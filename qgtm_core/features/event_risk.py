@@ -126,20 +126,25 @@ def _moves(of_kind: Mapping[str, Dates], prices: pl.DataFrame, sessions: pl.Data
 def _past_moves(
     of_kind: Mapping[str, Dates], bars: pl.DataFrame, asked: Instants, event: Ints
 ) -> tuple[Floats, Floats, Instants, Instants]:
-    """Count and mean of past moves of each session's coming event, and the stamps of the newest bar."""
+    """Count and mean of past moves of each session's coming event, and the stamps of the newest bar.
+
+    Where no event is known to come, the kind with the fewest moves is counted: how much is known does not hang on it.
+    """
     day, session, move = (bars[name].to_numpy() for name in ("event_date", "session", "move"))
     obs, mean = np.full((2, len(asked)), np.nan)
+    fewest = np.full(len(asked), np.inf)
     for number, dates in enumerate(of_kind.values()):
         ahead = dates.session <= dates.before
         place = np.searchsorted(day[1:], dates.traded_on[ahead])
         there = place < len(day) - 1
         place, held, before = place[there], dates.traded_on[ahead][there], dates.before[ahead][there]
         past = np.unique(place[(day[1:][place] == held) & (day[:-1][place] == before)]) + 1
-        newest = np.where(event == number, newest_known(session[past], asked), -1)
-        count = np.arange(1.0, len(past) + 1.0)
-        mine = newest >= 0
-        obs[mine] = count[newest[mine]]
-        mean[mine] = (np.cumsum(move[past]) / count)[newest[mine]]
+        newest = newest_known(session[past], asked)
+        fewest = np.minimum(fewest, newest + 1.0)
+        mine = (newest >= 0) & (event == number)
+        obs[mine] = newest[mine] + 1.0
+        mean[mine] = (np.cumsum(move[past]) / np.arange(1.0, len(past) + 1.0))[newest[mine]]
+    obs = np.where((event < 0) & (fewest > 0), fewest, obs)
     bar = np.where(np.isnan(obs), -1, newest_known(session, asked))
     event_at, available_at = (np.append(bars[name].to_numpy(), _NEVER)[bar] for name in ("event_at", "available_at"))
     return obs, mean, event_at, available_at

@@ -210,3 +210,16 @@ def test_the_expiry_after_the_event_and_the_one_before_it_are_read() -> None:
         after = next(e for e in expiries if e > event)
         last = calendar.session_on_or_before(after)
         assert row["event_iv_sessions"] == calendar.sessions_since(day, last)
+
+
+def test_without_a_coming_event_the_moves_known_are_still_counted() -> None:
+    known, day = history(), sessions()["session"][-1]
+    over = {
+        "fomc": known["fomc"].filter(pl.col("event_date") <= day),
+        "events": known["events"].filter(pl.col("event_at").dt.date() <= day),
+    }
+    row = compute_features("event_risk", known | over, sessions().tail(1)).row(0, named=True)
+    assert (row["sessions_to_event"], row["event"], row["event_move"], row["covered"]) == (None, None, None, False)
+    assert row["moves_obs"] > 10
+    assert row["moves_event_at"].date() == calendar.previous_session(day)
+    assert row["event_base_iv"] is not None
