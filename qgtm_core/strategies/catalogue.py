@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from qgtm_core.schemas.features import FEATURE_TABLES
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.strategies.spec import EVERY, Input, Strategy
 
@@ -120,7 +121,7 @@ def describe(strategy: Strategy) -> dict[str, Any]:
         "params_hash": strategy.params_hash,
         "inputs": [
             {
-                "table": f"features/{item.table}",
+                "table": table_of(item),
                 "columns": list(item.columns),
                 "warmup_observations": item.warmup,
                 "staleness": "known dates" if item.coverage else item.staleness,
@@ -162,7 +163,12 @@ def _data(strategy: Strategy) -> list[str]:
 def _input(item: Input) -> str:
     need = f"{item.warmup} observations, {item.staleness}" if not item.coverage else "known dates a year ahead"
     columns = ", ".join(f"`{c}`" for c in item.columns) or "its health alone"
-    return f"`features/{item.table}`: {columns} ({need})"
+    return f"`{table_of(item)}`: {columns} ({need})"
+
+
+def table_of(item: Input) -> str:
+    """Where the columns come from: a stored feature table, or one made of the bars of the day and not stored."""
+    return f"features/{item.table}" if item.table in FEATURE_TABLES else f"bars of the day: {item.table}"
 
 
 def _parameters(params: Mapping[str, Any]) -> str:
