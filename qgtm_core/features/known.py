@@ -13,6 +13,7 @@ from qgtm_core.schemas.pit import PIT_TABLES
 
 # The column that tells the histories of a long table apart
 OWNER = {"prices": "symbol", "macro": "series_id"}
+FEW = 3  # histories that are found sooner one by one than by splitting the table
 _UNREAD = ("retrieved_at", "source")
 
 
@@ -42,10 +43,13 @@ class Histories:
         if name not in self._place:
             return self._frame.clear()
         place = self._place[name]
-        rows = self._frame[self._order[self._edges[place] : self._edges[place + 1]]]
-        if not rows["event_date"].is_sorted():
-            return rows.sort("event_date", maintain_order=True)
-        return rows.with_columns(pl.col("event_date").set_sorted())
+        return _by_day(self._frame[self._order[self._edges[place] : self._edges[place + 1]]])
+
+
+def _by_day(rows: pl.DataFrame) -> pl.DataFrame:
+    if not rows["event_date"].is_sorted():
+        return rows.sort("event_date", maintain_order=True)
+    return rows.with_columns(pl.col("event_date").set_sorted())
 
 
 class Known(Mapping[str, pl.DataFrame]):
@@ -89,10 +93,15 @@ class Known(Mapping[str, pl.DataFrame]):
         """All revisions of one symbol or series, by day, without the columns that no feature reads."""
         frame = self[table]
         if (table, name) not in self._rows:
-            if table not in self._histories:
-                self._histories[table] = Histories(frame, OWNER[table])
-            self._rows[table, name] = self._histories[table].of(name)
+            self._rows[table, name] = self._find(frame, table, name)
         return self._rows[table, name]
+
+    def _find(self, frame: pl.DataFrame, table: str, name: str) -> pl.DataFrame:
+        if table not in self._histories:
+            if sum(looked_up == table for looked_up, _ in self._rows) < FEW:
+                return _by_day(frame.drop(_UNREAD, strict=False).filter(pl.col(OWNER[table]) == name))
+            self._histories[table] = Histories(frame, OWNER[table])
+        return self._histories[table].of(name)
 
     def bars(self, symbol: str, view: pl.DataFrame) -> pl.DataFrame:
         """Usable bars of a view of the rows of a symbol; looked up where the view is all of them."""
