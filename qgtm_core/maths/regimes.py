@@ -174,16 +174,17 @@ def _alarms(blocks: FloatArray, below: int, hazard: float) -> FloatArray:
     count, n = blocks.shape
     begun = np.full((count, n + 1), -np.inf)  # log w_i, run began after observation i
     begun[:, 0] = 0.0
+    evidence = np.zeros(count)  # log likelihood so far: a new run has fat tails, so one step changes it little
     out = np.empty((count, CHANGE_BLOCK))
     step = max(CHUNK // (count * n), 1)
     for since in range(0, n, step):
         weights = _run_weights(blocks, since, min(since + step, n), hazard)
         for t in range(since + 1, min(since + step, n) + 1):
             joint = begun[:, :t] + weights[:, t - 1 - since, :t]  # runs i = 0..t-1, before the change is drawn
-            top = joint.max(axis=1)
-            share = np.exp(joint - top[:, None])
+            share = np.exp(joint - evidence[:, None])
             total = np.add.accumulate(share, axis=1)[:, -1]
-            begun[:, t] = math.log(hazard) + top + np.log(total)
+            evidence = evidence + np.log(total)
+            begun[:, t] = math.log(hazard) + evidence
             if t > n - CHANGE_BLOCK:
                 recent = np.add.accumulate(share[:, t - below + 1 :], axis=1)[:, -1]
                 out[:, t - 1 - (n - CHANGE_BLOCK)] = hazard + (1.0 - hazard) * recent / total
