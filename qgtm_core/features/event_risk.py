@@ -11,9 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from qgtm_core import calendar
-from qgtm_core.features.common import DAY_KEY, one_price
+from qgtm_core.features.common import DAY_KEY
 from qgtm_core.features.events import scheduled
-from qgtm_core.features.known import price_rows
+from qgtm_core.features.known import bars_of, price_rows
 from qgtm_core.features.snapshots import Flags, Floats, Ints, Snapshots, places, table, views
 from qgtm_core.features.spec import Feature
 from qgtm_core.features.windows import Instants, newest_known
@@ -73,7 +73,7 @@ def compute(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> pl.DataF
         "events_available_at": arrived[there],
         **{f"sessions_to_{kind}": _known(found) for kind, found in zip(KINDS, distances, strict=True)},
         "sessions_to_event": _known(nearest),
-        **_moves(of_kind, price_rows(pit, GOLD), days, event),
+        **_moves(of_kind, pit, days, event),
         **_implied(pit["option_points"], days, nearest),
     }
     which = pl.Series("event", [*KINDS, None], dtype=pl.String)
@@ -110,14 +110,16 @@ def _distance(dates: Dates, readers: Ints) -> Ints:
     return np.where(found == _NONE, _NONE, found - readers)
 
 
-def _moves(of_kind: Mapping[str, Dates], prices: pl.DataFrame, sessions: pl.DataFrame, event: Ints) -> Columns:
+def _moves(
+    of_kind: Mapping[str, Dates], pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame, event: Ints
+) -> Columns:
     """`moves_…, event_move`: past sessions of the kind that comes next, of those that were scheduled before them.
 
     A past event stays past: how fresh the input is, is how fresh the bars are.
     """
     parts, begin = [], 0
-    for days, view in segments(prices, DAY_KEY, sessions):
-        bars = one_price(view, GOLD, "price").with_columns(move=pl.col("price").log().diff().abs())
+    for days, view in segments(price_rows(pit, GOLD), DAY_KEY, sessions):
+        bars = bars_of(pit, GOLD, view).with_columns(move=pl.col("adj_close").log().diff().abs())
         parts.append(_past_moves(of_kind, bars, days["session"].to_numpy(), event[begin : begin + days.height]))
         begin += days.height
     return _together(("moves_obs", "event_move", "moves_event_at", "moves_available_at"), parts)

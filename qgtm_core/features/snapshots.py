@@ -20,7 +20,7 @@ from qgtm_core import calendar
 from qgtm_core.features.windows import Instants
 from qgtm_core.maths.surface import NEW_YORK_DAY, Smiles
 from qgtm_core.maths.trailing import Trailing
-from qgtm_core.pit import as_of, break_sessions
+from qgtm_core.pit import break_sessions, cut
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -46,12 +46,18 @@ class Snapshots:
 
     @classmethod
     def of(cls, points: pl.DataFrame) -> Snapshots:
-        """From rows of `option_points` of one underlying, one an expiry."""
-        rows = points.sort("event_at", "expiry")
-        at = rows["event_at"].to_numpy()
+        """From rows of `option_points` of one underlying, of which the fullest delivery of an expiry counts.
+
+        Of two equally full ones it is the newer: a chain that came again replaces the first, a few late quotes do not.
+        """
+        rows = points.sort("event_at", "expiry", "quotes", "session")
+        at, expiry = (rows[name].to_numpy() for name in ("event_at", "expiry"))
+        best = np.append((at[1:] != at[:-1]) | (expiry[1:] != expiry[:-1]), np.ones(min(len(at), 1), dtype=bool))
+        if not best.all():
+            rows, at, expiry = rows.filter(best), at[best], expiry[best]
         starts = np.flatnonzero(np.diff(at, prepend=np.datetime64(0, "us")) != np.timedelta64(0, "us"))
         each = rows.select("event_at", day=NEW_YORK_DAY)[starts]
-        day, expiry = each["day"].to_numpy(), rows["expiry"].to_numpy()
+        day = each["day"].to_numpy()
         ahead = (expiry - np.repeat(day, np.diff(starts, append=rows.height))).astype(np.int64)
         available_at, session, price = (
             _highest(rows[name].to_numpy(), starts) for name in ("available_at", "session", "underlying_price")
@@ -99,7 +105,7 @@ def views(
         cuts = {int(i) for i in sessions["session"].search_sorted(breaks, side="left")}
     for start, stop in pairwise(sorted({0, sessions.height, *cuts})):
         days = sessions.slice(start, stop - start)
-        yield days, Snapshots.of(as_of(known, days["session"][-1], ("event_at", "expiry")))
+        yield days, Snapshots.of(cut(known, days["session"][-1]))
 
 
 def places(days: Instants) -> Ints:

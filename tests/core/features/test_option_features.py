@@ -84,6 +84,7 @@ def history(*, revised: bool = False) -> dict[str, pl.DataFrame]:
     return {
         "prices": complete("prices", prices),
         "macro": complete("macro", gvz),
+        "options": options,
         "option_points": normalise("option_points", {"option_chain": options})[0],
         **schedules(before, last + dt.timedelta(days=120)),
     }
@@ -167,6 +168,23 @@ def test_a_session_without_a_snapshot_keeps_the_older_one_and_its_stamps() -> No
     here, before = (rows.filter(session=d).row(0, named=True) for d in (gap, sessions()["session"][39]))
     assert here["chain_event_at"] == before["chain_event_at"]
     assert here["chain_obs"] == before["chain_obs"] == 40
+
+
+def test_a_chain_that_comes_again_replaces_the_first_but_a_few_late_quotes_do_not() -> None:
+    known, days = history(), sessions().slice(100, 2)
+    chain = known["options"].filter(session=days["session"][0], underlying="GLD")
+    later = chain.with_columns(
+        available_at=pl.lit(days["decided_at"][1]), revision=pl.lit(1, pl.Int32), iv=pl.col("iv") * 1.1
+    )
+    found = []
+    for again in (later.clear(), later.gather_every(3), later):
+        raw = pl.concat([known["options"], complete("options", again.drop("session", "retrieved_at", "source"))])
+        raw = raw.filter((pl.col("session") < days["session"][1]) | (pl.col("revision") == 1))
+        points = normalise("option_points", {"option_chain": raw})[0]
+        rows = compute_features("option_surface", {**known, "option_points": points}, days).filter(symbol="GLD")
+        found.append(rows["iv_30"].to_list())
+    assert found[0][0] == found[0][1] == found[1][1] == found[2][0]
+    assert found[2][1] == pytest.approx(found[0][1] * 1.1, rel=0.02)
 
 
 def test_distances_count_the_sessions_to_the_next_known_date() -> None:
