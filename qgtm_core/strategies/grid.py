@@ -32,6 +32,8 @@ class Grid:
         place = np.minimum(np.searchsorted(sessions, days), len(sessions) - 1)
         self.table, self.frame, self._span = table, frame, len(sessions)
         self._place = np.where(sessions[place] == days, place, -1)
+        self._kept = np.flatnonzero(self._place >= 0)
+        self._codes: dict[tuple[str, ...], tuple[dict[str, int], Ints]] = {}
         self._rows: dict[tuple[str, ...], Ints] = {}
         self._numbers: dict[str, Floats] = {}
         self._instants: dict[str, Ints] = {}
@@ -48,23 +50,31 @@ class Grid:
 
     def _find(self, columns: tuple[str, ...], keys: tuple[tuple[str, ...], ...]) -> Ints:
         found = np.full(self._span * len(keys), self.frame.height)
-        kept = np.flatnonzero(self._place >= 0)
-        code = np.zeros(len(kept), dtype=np.int64)
+        kept, place = self._kept, self._place[self._kept]
         if columns:
-            written = pl.Enum(["/".join(key) for key in keys])
-            text = self.frame[columns[0]] if len(columns) == 1 else self._joined(columns)
-            codes = np.nan_to_num(text.cast(written, strict=False).to_physical().cast(pl.Float64).to_numpy(), nan=-1.0)
-            codes = codes.astype(np.int64)[kept]
-            kept, code = kept[codes >= 0], codes[codes >= 0]
-        cells = self._place[kept] * len(keys) + code
-        found[cells] = kept
-        if (found[cells] != kept).any():
+            written, codes = self._coded(columns)
+            column = np.full(len(written) + 1, -1)
+            for number, key in enumerate(keys):
+                column[written.get("/".join(key), -1)] = number
+            column[-1] = -1
+            wanted = column[codes]
+            kept, place = kept[wanted >= 0], place[wanted >= 0] * len(keys) + wanted[wanted >= 0]
+        found[place] = kept
+        if (found[place] != kept).any():
             source = f"{self.table.group}/{self.table.name}"
             raise DataError(source, "a key occurs more than once", column=self.table.key[-1])
         return found.reshape(self._span, len(keys))
 
-    def _joined(self, columns: tuple[str, ...]) -> pl.Series:
-        return self.frame.select(pl.concat_str(columns, separator="/")).to_series()
+    def _coded(self, columns: tuple[str, ...]) -> tuple[dict[str, int], Ints]:
+        """The keys that occur, each with its number, and the number of each row inside the span."""
+        if columns not in self._codes:
+            text = self.frame[columns[0]]
+            if len(columns) > 1:
+                text = self.frame.select(pl.concat_str(columns, separator="/")).to_series()
+            present = text.unique(maintain_order=True)
+            codes = text.cast(pl.Enum(present)).to_physical().cast(pl.Int64).to_numpy()
+            self._codes[columns] = ({key: n for n, key in enumerate(present)}, codes[self._kept])
+        return self._codes[columns]
 
     def has(self, column: str) -> bool:
         """True where the table brought the column."""
