@@ -33,7 +33,9 @@ TABLES: tuple[Table, ...] = (
             "years_between": measure("years", "between the two deliveries, ACT/365", low=0),
             "roll_yield": measure("decimal a year", "M18; positive = backwardation"),
             "basis": measure("decimal", "M18, (f1 - f2) / f1"),
-            "front_premium_min_3": measure("decimal", "least f1 / f2 - 1 of 3 sessions in a row; null across a missing one"),
+            "front_premium_min_3": measure(
+                "decimal", "least f1 / f2 - 1 of 3 sessions in a row; null across a missing one"
+            ),
             "nearby_return_252": measure("decimal", "252 returns of the first contract, compounded"),
             "next_return_252": measure("decimal", "252 returns of the second contract, compounded"),
             "basis_momentum_252": measure("decimal", "the first less the second"),
