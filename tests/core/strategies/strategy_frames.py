@@ -51,10 +51,8 @@ def healthy(name: str, days: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
             columns[column] = pl.lit(column == "covered")
         elif spec.dtype == pl.Int32:
             columns[column] = pl.Series(rng.integers(0, 250, frame.height), dtype=pl.Int32)
-        elif spec.dtype == pl.String:
-            columns[column] = pl.lit("-")
-        elif spec.dtype == pl.Date:
-            columns[column] = pl.col("session")
+        elif spec.dtype in {pl.String, pl.Date}:
+            columns[column] = pl.lit("-") if spec.dtype == pl.String else pl.col("session")
         else:
             columns[column] = pl.Series(_values(column, spec.low, rng, frame.height))
     return table.conform(frame.with_columns(**columns).select(list(table.dtypes)))
