@@ -23,6 +23,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--to", dest="last", type=dt.date.fromisoformat, default=LAST)
     parser.add_argument("--home", type=Path, help="folder for the crash trials; default: a new one, removed afterwards")
     parser.add_argument("--json", dest="as_json", action="store_true", help="one JSON document a benchmark")
+    parser.add_argument("--fits", type=Path, help="folder that keeps the fits of learning strategies; made if empty")
     options = parser.parse_args(arguments)
     if options.what != "crash" and options.archive is None:
         parser.error("--archive FOLDER (or QGTM_ARCHIVE) is needed: the folder of real market history")
@@ -39,7 +40,7 @@ def measure(name: str, options: argparse.Namespace) -> Result:
     from benchmarks.history import Span
 
     benchmarks = {"compute": compute.run, "library": library.run, "lookahead": lookahead.run}
-    return benchmarks[name](options.archive, Span(options.first, options.last))
+    return benchmarks[name](options.archive, Span(options.first, options.last, options.fits))
 
 
 def main(arguments: list[str] | None = None) -> int:

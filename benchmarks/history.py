@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,14 @@ import polars as pl
 from qgtm_assets.desk import TRADING
 from qgtm_core import calendar
 from qgtm_core.features.registry import FEATURES, compute_all
+from qgtm_core.models import meta
+from qgtm_core.models.walk_forward import TRAINERS, fit_missing, fit_missing_meta
 from qgtm_core.pit import normalise
 from qgtm_core.policy import Policy
-from qgtm_core.schemas.pit import PIT_SOURCES
+from qgtm_core.schemas.pit import PIT_SOURCES, PIT_TABLES
 from qgtm_core.strategies.evaluate import evaluate_all
 from qgtm_core.strategies.registry import REGISTRY
+from qgtm_core.strategies.spec import consumed
 from qgtm_core.view import MarketPanel, build_panel
 from qgtm_resources.feeds.archive import ArchiveFeed
 
@@ -30,10 +34,15 @@ QUOTES = "decision_quotes"
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The sessions of a measurement; features begin earlier, by what the longest rule looks back."""
+    """The sessions of a measurement; features begin earlier, by what the longest rule looks back.
+
+    `fits` is a folder that keeps the fits of the learning strategies, made walk-forward when it has none; without one
+    these strategies are MISSING.
+    """
 
     first: dt.date
     last: dt.date
+    fits: Path | None = None
 
     @property
     def sessions(self) -> pl.DataFrame:
@@ -56,6 +65,36 @@ def read_raw(feed: ArchiveFeed, last: dt.date) -> Frames:
 def make_pit(raw: Mapping[str, pl.DataFrame]) -> Frames:
     """PIT tables that features need."""
     return {name: normalise(name, {source: raw[source] for source in PIT_SOURCES[name]})[0] for name in PIT_NAMES}
+
+
+def with_fits(pit: Frames, span: Span) -> Frames:
+    """The PIT tables with the fits of the span's folder; the first time they are made, which takes minutes."""
+    if span.fits is None:
+        return pit
+    files = {name: span.fits / f"{name}.parquet" for name in ("models", "meta_models")}
+    if not all(file.exists() for file in files.values()):
+        span.fits.mkdir(parents=True, exist_ok=True)
+        made = _fitted(pit, span)
+        for name, file in files.items():
+            made[name].write_parquet(file)
+    return {**pit, **{name: pl.read_parquet(file) for name, file in files.items()}}
+
+
+def _fitted(pit: Frames, span: Span) -> Frames:
+    """Every fit due up to the last session, by the code of the job `models`."""
+    first = calendar.FIRST_SESSION
+    rows = [row for trainer in TRAINERS for row in fit_missing(trainer, pit, first, span.last, (), _say)]
+    models = pl.concat([PIT_TABLES["models"].empty(), *rows])
+    judge = REGISTRY[meta.SPEC.model_id]
+    features = make_features({**pit, "models": models}, span.feature_sessions)
+    said = make_signals(features, span.sessions)
+    wide = meta.wide_frame({key: said[key] for key in consumed(judge, REGISTRY)}, features, judge.symbols)
+    judged = list(fit_missing_meta(wide, pit["prices"], first, span.last, (), _say))
+    return {"models": models, "meta_models": pl.concat([PIT_TABLES["meta_models"].empty(), *judged])}
+
+
+def _say(text: str, done: int, total: int) -> None:
+    sys.stderr.write(f"\r{text}: {done} of {total} fits   ")
 
 
 def make_features(pit: Mapping[str, pl.DataFrame], sessions: pl.DataFrame) -> Frames:

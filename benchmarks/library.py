@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from benchmarks.history import Frames, Span, make_features, make_pit, make_signals, open_archive, read_raw
+from benchmarks.history import Frames, Span, make_features, make_pit, make_signals, open_archive, read_raw, with_fits
 from benchmarks.tables import Result, Table
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.strategies.spec import Cadence, DataRef, Strategy
@@ -21,7 +21,7 @@ DISTINCT = {("vix_haven", "gold_vix_haven"), ("cot_precious", "hedging_pressure"
 
 def run(folder: Path, span: Span) -> Result:
     """Signals of every strategy over the range, quarantined ones not silenced, as a table of facts and one of pairs."""
-    pit = make_pit(read_raw(open_archive(folder), span.last))
+    pit = with_fits(make_pit(read_raw(open_archive(folder), span.last)), span)
     features = make_features(pit, span.feature_sessions)
     signals = make_signals(features, span.sessions)
     rows = [facts(REGISTRY[key], frame, pit, features) for key, frame in signals.items()]

@@ -28,6 +28,7 @@ from benchmarks.history import (
     make_signals,
     open_archive,
     read_raw,
+    with_fits,
 )
 from benchmarks.tables import Result, Table
 from qgtm_assets.desk import CLUSTERS
@@ -61,7 +62,7 @@ class World:
 def run(folder: Path, span: Span) -> Result:
     """Compare the cut and the spoilt history at every cut with the full one."""
     feed = open_archive(folder)
-    pit = make_pit(read_raw(feed, span.last))
+    pit = with_fits(make_pit(read_raw(feed, span.last)), span)
     quotes = feed.rows(QUOTES, span.first, span.last)
     full = world_of(pit, quotes, span)
     rows: list[dict[str, Any]] = []

@@ -136,7 +136,7 @@ def observe(sessions: pl.DataFrame, observations: pl.DataFrame, group: Sequence[
         return observations.clear().select("session", *group, pl.exclude("session", *group))
     first = sessions["session"][0]
     if sessions.height == 1:
-        known = cut(observations, first)
+        known = observations.filter(pl.col("session") <= first)
         newest = known.unique(list(group), keep="last", maintain_order=True) if group else known.tail(1)
         return newest.with_columns(session=pl.lit(first)).select("session", *group, pl.exclude("session", *group))
     # what was known before the slice counts as known at its start, whatever order it had arrived in

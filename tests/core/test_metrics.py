@@ -75,7 +75,7 @@ def test_a_sample_too_short_to_annualise_says_nothing() -> None:
 @given(hnp.arrays(float, st.integers(2, 60), elements=st.floats(-0.5, 0.5)))
 def test_figures_stay_in_their_ranges(returns: np.ndarray) -> None:
     found = performance(returns)
-    assert 0.0 <= found.max_drawdown < 1.0
+    assert 0.0 <= found.max_drawdown <= 1.0
     assert 0 <= found.longest_drawdown_sessions <= len(returns)
     for value in found.as_dict().values():
         assert value is None or math.isfinite(value)
