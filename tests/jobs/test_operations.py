@@ -35,7 +35,7 @@ class Journey:
     history: tuple[int, str]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # random order may put other modules between the tests of this one
 def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
     folder = tmp_path_factory.mktemp("operator")
     runner = CliRunner()
