@@ -52,7 +52,7 @@ def facts(strategy: Strategy, signals: pl.DataFrame, pit: Frames, features: Fram
         "rows": signals.height,
         "ok": spoken.height,
         "silent": ", ".join(f"{reason} {count}" for reason, count in reasons.items()),
-        "mean |score|": _mean(spoken["score"].abs()),
+        "mean size": _mean(spoken["score"].abs()),
         "flat": _mean((spoken["score"] == 0.0).cast(pl.Float64)),
         "turnover a year": None if (a_session := _mean(moves)) is None else a_session * SESSIONS_A_YEAR,
         "why silent": "" if spoken.height else ("; ".join([*missing(strategy, pit), *short(strategy, features)])),
