@@ -184,10 +184,23 @@ def shadow(settings: Settings, progress: Progress, *, fit: bool) -> ShadowReport
         session = shop.session
         bring_history(shop, session, progress)
         if fit:
-            execute(shop, "models", progress, session, session, place="history")
+            fit_models(shop, session, progress)
         execute(shop, "shadow", progress, session, session)
         entries = library.read(shop.resources["warehouse"].client, SHADOW.values())
     return ShadowReport(session, library.listing(entries), round(time.perf_counter() - begun, 2))
+
+
+def fit_models(shop: Workshop, last: dt.date, progress: Progress) -> None:
+    """Make the fits that are due and the features of all history that use them, the judge of the others at the end.
+
+    The judge learns from features of the other fits, so those are computed in between.
+    """
+    held = shop.resources["warehouse"].read("features", "prices", None, last, columns=["session"])["session"]
+    first = held.min()
+    assert isinstance(first, dt.date)
+    for _ in ("the market", "the judge"):
+        execute(shop, "models", progress, last, last, groups=["pit"], place="history")
+        execute(shop, "models", progress, first, last, groups=["features"], place="history")
 
 
 def backtest(

@@ -148,8 +148,11 @@ def _numbers(wide: pl.DataFrame, column: str) -> FloatArray:
     return wide[column].cast(pl.Float64).to_numpy()
 
 
+FEWEST_SESSIONS = 60  # learnt from: fewer leave nothing to a fold once its neighbours are purged
+
+
 def fit_meta(wide: pl.DataFrame, prices: pl.DataFrame, spec: ModelSpec = SPEC) -> Fit | None:
-    """Fit to the signals with an outcome; None when no primary has enough of them, or none has spoken yet.
+    """Fit to the signals with an outcome; None when no primary has enough of them over enough sessions.
 
     A signal succeeds when its side has made more than `cost` (log return) at the barrier that ends it. Every fifth
     session is enough to learn from: outcomes live ten.
@@ -164,6 +167,8 @@ def fit_meta(wide: pl.DataFrame, prices: pl.DataFrame, spec: ModelSpec = SPEC) -
         return None
     day = pl.col("session").rank("dense")
     kept = judged.join(counts, on="primary", how="semi").filter(day % params["every"] == 0)
+    if kept["session"].n_unique() < FEWEST_SESSIONS:
+        return None
     success = pl.col("side") * pl.col("gain") > params["cost"]
     made = examples(kept, COLUMNS, success, ["primary", "symbol"])
     learners, area = fit_ensemble(made, params, ("gbm",))
