@@ -155,7 +155,7 @@ def test_what_a_killed_supervisor_left_behind_is_ended_at_the_next_start(tmp_pat
 
         assert end_leftovers(state) == ["one"]
 
-        assert left.wait(10) == -signal.SIGTERM
+        assert left.wait(10) in {-signal.SIGTERM, -signal.SIGKILL}  # the latter where a busy machine was slow to obey
     assert not state.exists()
 
 
