@@ -21,6 +21,7 @@ from typing import Any
 import dagster as dg
 
 from definitions import build_defs
+from definitions import market_history as unchecked_history
 from qgtm_core import calendar
 from qgtm_core.backtest.fills import market_rows
 from qgtm_core.backtest.simbroker import AccountRules, SimBroker
@@ -204,13 +205,12 @@ def market_history(folder: Path, settings: Settings | None = None, first: dt.dat
 
 
 def _make_history(settings: Settings, first: dt.date) -> dict[str, Any]:
-    broker = SimBrokerResource(key=settings.book_name)
-    unused = {"ledger": LedgerResource(url="none"), "hotstate": HotStateResource(url="none"), "broker": broker}
-    live = build_defs(settings, **unused)["live"]
-    keys = market_keys(live)
+    # without check results: Dagster stores a planned one for each partition, and there are thousands (ADR 0004)
+    graph = unchecked_history(settings)
+    keys = market_keys(graph)
     last = settings.as_of or LAST
     with dg.DagsterInstance.ephemeral() as instance:
-        result = live.resolve_job_def("history").execute_in_process(
+        result = graph.resolve_job_def("history").execute_in_process(
             instance=instance,
             asset_selection=keys,
             tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
@@ -225,8 +225,28 @@ def _make_history(settings: Settings, first: dt.date) -> dict[str, Any]:
         "success": result.success,
         "runs": runs,
         "missing": missing,
-        "checks": checks(result),
+        "checks": _checks_of_one_session(settings, last),
     }
+
+
+def _checks_of_one_session(settings: Settings, session: dt.date) -> dict[str, bool]:
+    """The checks of the signals of one session, through the live graph."""
+    broker = SimBrokerResource(key=settings.book_name)
+    unused = {"ledger": LedgerResource(url="none"), "hotstate": HotStateResource(url="none"), "broker": broker}
+    live = build_defs(settings, **unused)["live"]
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = live.resolve_job_def("history").execute_in_process(
+            instance=instance,
+            asset_selection=[
+                dg.AssetKey(["raw", "macro"]),
+                dg.AssetKey(["pit", "macro"]),
+                dg.AssetKey(["features", "macro"]),
+                dg.AssetKey(["signals", "real_rate_gold"]),
+            ],
+            partition_key=str(session),
+            run_config=QUIET,
+        )
+    return checks(result)
 
 
 def market_keys(live: dg.Definitions) -> list[dg.AssetKey]:
