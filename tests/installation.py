@@ -230,7 +230,7 @@ def _make_history(settings: Settings, first: dt.date) -> dict[str, Any]:
 
 
 def _checks_of_one_session(settings: Settings, session: dt.date) -> dict[str, bool]:
-    """The checks of the signals of one session, through the live graph."""
+    """The checks of one strategy and all it comes from, for one session through the live graph."""
     broker = SimBrokerResource(key=settings.book_name)
     unused = {"ledger": LedgerResource(url="none"), "hotstate": HotStateResource(url="none"), "broker": broker}
     live = build_defs(settings, **unused)["live"]

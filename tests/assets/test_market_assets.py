@@ -69,7 +69,7 @@ def test_a_range_is_one_run_with_no_partition_missing(history: MarketHistory) ->
     assert not {name: days for name, days in history.facts["missing"].items() if days}
 
 
-def test_every_blocking_check_of_the_range_passed(history: MarketHistory) -> None:
+def test_every_blocking_check_of_a_strategy_and_its_sources_passed(history: MarketHistory) -> None:
     assert {"schema_and_keys_hold", "no_row_from_the_future", "opinions_are_finite"} <= set(history.facts["checks"])
     assert all(history.facts["checks"].values())
 
