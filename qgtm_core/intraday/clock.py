@@ -66,7 +66,8 @@ def require_ticks(asked: pl.DataFrame) -> pl.DataFrame:
     `asked` has `session` and `decided_at`, at least one row.
     """
     until = asked.group_by("session", maintain_order=True).agg(_until=pl.col("decided_at").max())
-    grid = ticks(asked["session"].min(), asked["session"].max())  # type: ignore[arg-type]
+    sessions = asked["session"].sort()
+    grid = ticks(sessions[0], sessions[-1])
     unknown = asked.join(grid, on=["session", "decided_at"], how="anti")
     if unknown.height:
         raise DataError("ticks", f"{unknown['decided_at'][0]} is no tick of {unknown['session'][0]}")
