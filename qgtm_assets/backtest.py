@@ -18,11 +18,11 @@ from qgtm_assets.partitions import SESSIONS, session_span
 from qgtm_core import calendar
 from qgtm_core.backtest.run import run_backtest
 from qgtm_core.policy import Policy
-from qgtm_core.schemas.results import FILLS_TABLE, METRICS_TABLE, SESSIONS_TABLE, STRATEGY_RETURNS_TABLE
+from qgtm_core.schemas.results import FILLS_TABLE, METRICS_TABLE, PORTFOLIO_TABLE, STRATEGY_RETURNS_TABLE
 from qgtm_resources.pictures import as_markdown, equity_png, write_picture
 from qgtm_resources.resources import DeskResource, FeedResource, WarehouseResource
 
-TABLES = (SESSIONS_TABLE, FILLS_TABLE, STRATEGY_RETURNS_TABLE, METRICS_TABLE)
+TABLES = (PORTFOLIO_TABLE, FILLS_TABLE, STRATEGY_RETURNS_TABLE, METRICS_TABLE)
 UPSTREAM = [
     ["features", "prices"],
     ["raw", "decision_quotes"],
@@ -101,7 +101,7 @@ def backtest(
     # an observation, once: metadata of a materialization is stored again for every session of the range
     context.log_event(
         dg.AssetObservation(
-            ["backtest", "sessions"],
+            ["backtest", "portfolio"],
             partition=str(last),
             metadata={
                 "equity": dg.MetadataValue.md(as_markdown(picture, "equity and drawdown")),

@@ -13,7 +13,7 @@ import polars as pl
 
 from qgtm_core import calendar
 from qgtm_core.errors import ConfigError, GateClosed
-from qgtm_core.schemas.results import DQ_TABLE, METRICS_TABLE, SESSIONS_TABLE
+from qgtm_core.schemas.results import DQ_TABLE, METRICS_TABLE, PORTFOLIO_TABLE
 from qgtm_core.strategies.registry import DAILY, SHADOW
 from qgtm_jobs import library
 from qgtm_jobs.progress import Progress
@@ -227,14 +227,14 @@ def _backtest_report(
 ) -> BacktestReport:
     import dagster as dg
 
-    event = shop.instance.get_latest_materialization_event(dg.AssetKey(["backtest", "sessions"]))
+    event = shop.instance.get_latest_materialization_event(dg.AssetKey(["backtest", "portfolio"]))
     if event is None or event.asset_materialization is None:
         raise RunFailedError("the backtest left no result")
     figures = {name: value.value for name, value in event.asset_materialization.metadata.items()}
     warehouse, book = shop.resources["warehouse"], str(figures["backtest"])
     picture = shop.settings.warehouse_folder / "results" / f"{book}.png"
     metrics = warehouse.client.read(METRICS_TABLE, where={"book": book})
-    sessions = warehouse.client.read(SESSIONS_TABLE, first, last, where={"book": book}).sort("session")
+    sessions = warehouse.client.read(PORTFOLIO_TABLE, first, last, where={"book": book}).sort("session")
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         metrics.write_csv(out / "metrics.csv")

@@ -15,7 +15,7 @@ from qgtm_core.backtest.simbroker import AccountRules, SimBroker
 from qgtm_core.engine import Step, step_session
 from qgtm_core.policy import Policy
 from qgtm_core.rows import fill_rows
-from qgtm_core.schemas.results import SESSIONS_TABLE
+from qgtm_core.schemas.results import PORTFOLIO_TABLE
 from qgtm_core.types import BookState, Execution, OrderIntent
 from qgtm_core.view import MarketPanel, SessionView, leverages
 
@@ -28,7 +28,7 @@ MarketBySession = Mapping[dt.date, Mapping[str, MarketRow]]
 class Replay:
     """Rows of a finished replay and how often a latched tier was assumed to be reset."""
 
-    sessions: pl.DataFrame  # backtest/sessions
+    sessions: pl.DataFrame  # backtest/portfolio
     fills: pl.DataFrame  # execution/fills
     final: BookState
     resets: int
@@ -71,12 +71,12 @@ def replay(
             on_step(view, state, step)
         if progress is not None and i % PROGRESS_EVERY == 0:
             progress("replay", i, len(panel.sessions))
-    sessions = pl.DataFrame(rows, schema={n: t for n, t in SESSIONS_TABLE.dtypes.items() if n != "return_1d"})
+    sessions = pl.DataFrame(rows, schema={n: t for n, t in PORTFOLIO_TABLE.dtypes.items() if n != "return_1d"})
     before = pl.col("equity_usd").shift(1, fill_value=float(cash_usd))
     return Replay(
         sessions=sessions.with_columns(
             return_1d=pl.when(before > 0.0).then(pl.col("equity_usd") / before - 1.0)
-        ).select(list(SESSIONS_TABLE.dtypes)),
+        ).select(list(PORTFOLIO_TABLE.dtypes)),
         fills=fill_rows(executions, intents),
         final=state,
         resets=resets,

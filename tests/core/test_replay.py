@@ -16,7 +16,7 @@ from qgtm_core.backtest.run import next_returns, run_backtest
 from qgtm_core.engine import Step
 from qgtm_core.policy import Policy, PortfolioPolicy
 from qgtm_core.risk.killswitch import KillLimits
-from qgtm_core.schemas.results import FILLS_TABLE, METRICS_TABLE, SESSIONS_TABLE, STRATEGY_RETURNS_TABLE
+from qgtm_core.schemas.results import FILLS_TABLE, METRICS_TABLE, PORTFOLIO_TABLE, STRATEGY_RETURNS_TABLE
 from qgtm_core.types import BookState, KillTier
 from qgtm_core.view import MarketPanel, SessionView
 from tests.core.views import market_frame, market_of, panel
@@ -49,7 +49,7 @@ def test_equity_is_cash_and_positions_at_the_close_on_every_session() -> None:
     found = panel(walk())
     states: list[tuple[BookState, Step]] = []
     result = run(found, on_step=lambda _, state, step: states.append((state, step)))
-    SESSIONS_TABLE.require_valid(result.sessions)
+    PORTFOLIO_TABLE.require_valid(result.sessions)
     FILLS_TABLE.require_valid(result.fills)
     assert result.sessions.height == 60
     for i, (state, _) in enumerate(states):
@@ -226,7 +226,7 @@ def test_the_newest_revision_of_a_price_counts() -> None:
 def test_a_whole_backtest_fills_its_declared_tables() -> None:
     found = panel(walk())
     result = run_backtest(found, market_frame(found), bars(found), CLUSTERS, POLICY, book="bt", cash_usd=CASH)
-    assert SESSIONS_TABLE.require_valid(result.sessions).equals(run(found).sessions)
+    assert PORTFOLIO_TABLE.require_valid(result.sessions).equals(run(found).sessions)
     FILLS_TABLE.require_valid(result.fills)
     assert STRATEGY_RETURNS_TABLE.require_valid(result.strategy_returns).height == 60
     metrics = METRICS_TABLE.require_valid(result.metrics)
