@@ -39,7 +39,7 @@ class HedgeFilter:
         """Filter the log prices of `a` on those of `b`."""
         log_y, log_x = bars["a"].log().to_numpy(), bars["b"].log().to_numpy()
         self.rows += bars.height
-        loaded = "qgtm_core.kernels" in sys.modules  # then compiled code costs nothing more
+        loaded = "qgtm_core.kernels.kalman" in sys.modules  # then compiled code costs nothing more
         return stats.kalman_hedge(log_y, log_x, compiled=loaded or self.rows > self.compile_after_rows)
 
 

@@ -194,7 +194,7 @@ def kalman_hedge(
     start, drift = (slope, intercept, covariance), KALMAN_DELTA / (1.0 - KALMAN_DELTA)
     y, x = np.ascontiguousarray(y, dtype=np.float64), np.ascontiguousarray(x, dtype=np.float64)
     if compiled:
-        recursion: Callable[..., Any] = importlib.import_module("qgtm_core.kernels").kalman_hedge_nb
+        recursion: Callable[..., Any] = importlib.import_module("qgtm_core.kernels.kalman").kalman_hedge_nb
         paths = [np.empty(len(y)) for _ in range(4)]
         recursion(y, x, start, drift, KALMAN_NOISE, *paths)
         return KalmanPath(*paths)
