@@ -133,9 +133,9 @@ def _judge(
     member: FloatArray, sums: FloatArray, squares: FloatArray, level: FloatArray, count: int
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Chosen trial, its Sharpe ratios in and out of sample, and its rank out of sample, by split."""
-    inside = _sharpe(member @ sums, member @ squares, level, count)
+    inside = sharpe_of_sums(member @ sums, member @ squares, level, count)
     other = 1.0 - member
-    outside = _sharpe(other @ sums, other @ squares, level, count)
+    outside = sharpe_of_sums(other @ sums, other @ squares, level, count)
     chosen = inside.argmax(axis=1)
     rows = np.arange(len(member))
     own = outside[rows, chosen]
@@ -143,8 +143,8 @@ def _judge(
     return chosen.astype(np.float64), inside[rows, chosen], own, below + (equal + 1.0) / 2.0
 
 
-def _sharpe(sums: FloatArray, squares: FloatArray, level: FloatArray, count: int) -> FloatArray:
-    """Sharpe ratios from sums of returns less `level`; 0 where nothing varies."""
+def sharpe_of_sums(sums: FloatArray, squares: FloatArray, level: FloatArray, count: int | IntArray) -> FloatArray:
+    """Sharpe ratios from sums and sums of squares of `count` returns less `level`; 0 where nothing varies."""
     mean = sums / count
     variance = (squares - count * mean**2) / (count - 1)
     varies = variance > MIN_SD**2
