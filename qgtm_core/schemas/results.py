@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from qgtm_core.backtest.metrics import METRICS
 from qgtm_core.schemas.spec import Column, Table
 
 _SESSION = Column(pl.Date, nullable=False)
@@ -88,6 +89,7 @@ OUT_OF_SAMPLE_TABLE = Table(
     },
     "Walk-forward: return of the parameters that were best in all that came before, one embargo earlier",
 )
+_METRIC_DTYPES = {"sessions": pl.Int64, "longest_drawdown_sessions": pl.Int64}
 METRICS_TABLE = Table(
     "backtest",
     "metrics",
@@ -97,16 +99,10 @@ METRICS_TABLE = Table(
         "session": Column(pl.Date, "last session of the sample", nullable=False),
         "name": Column(pl.String, "portfolio or a strategy id", nullable=False),
         "first": Column(pl.Date, "first session of the sample", nullable=False),
-        "sessions": Column(pl.Int64, "sample", nullable=False),
-        "total_return": _f("decimal"),
-        "annual_return": _f("decimal, geometric"),
-        "annual_vol": _f("decimal"),
-        "sharpe": _f("annual, no risk-free rate"),
-        "sharpe_standard_error": _f("annual"),
-        "max_drawdown": _f("share of the peak"),
-        "longest_drawdown_sessions": Column(pl.Int64, "sessions"),
-        "hit_rate": _f("share"),
-        "worst_day": _f("decimal"),
+        **{
+            metric.id: Column(_METRIC_DTYPES.get(metric.id, pl.Float64), metric.unit, metric.id != "sessions")
+            for metric in METRICS.values()
+        },
         "annual_turnover": _f("times equity"),
         "cost_bp": _f("bp of turnover, null where not traded"),
     },

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qgtm_core.backtest.metrics import performance
+from qgtm_core.backtest.metrics import METRICS, Performance, annual_sharpe, performance
 
 NAN = np.nan
 
@@ -80,3 +80,61 @@ def test_figures_stay_in_their_ranges(returns: np.ndarray) -> None:
     for value in found.as_dict().values():
         assert value is None or math.isfinite(value)
     assert found.total_return == pytest.approx(np.prod(1 + returns) - 1)
+
+
+def golden() -> np.ndarray:
+    return np.random.default_rng(11).standard_t(4, 900) * 0.008 + 2e-4
+
+
+def test_every_metric_equals_an_independent_computation() -> None:
+    """Other libraries and loops over plain floats, on a series with fat tails."""
+    import statistics
+
+    from scipy import stats
+
+    returns = golden()
+    values = returns.tolist()
+    wealth = peak = 1.0
+    deepest, longest, run = 0.0, 0, 0
+    for value in values:
+        wealth *= 1.0 + value
+        peak = max(peak, wealth)
+        deepest = max(deepest, 1.0 - wealth / peak)
+        run = run + 1 if wealth < peak else 0
+        longest = max(longest, run)
+    sd, mean = statistics.stdev(values), statistics.fmean(values)
+    downside = math.sqrt(statistics.fmean(min(v, 0.0) ** 2 for v in values) * 252)
+    annual = wealth ** (252 / 900) - 1
+    expected = {
+        "sessions": 900,
+        "total_return": wealth - 1,
+        "annual_return": annual,
+        "annual_vol": sd * math.sqrt(252),
+        "sharpe": mean / sd * math.sqrt(252),
+        "sharpe_standard_error": math.sqrt((1 + 0.5 * (mean / sd) ** 2) / 900) * math.sqrt(252),
+        "downside_vol": downside,
+        "sortino": mean * 252 / downside,
+        "max_drawdown": deepest,
+        "calmar": annual / deepest,
+        "longest_drawdown_sessions": longest,
+        "hit_rate": sum(v > 0 for v in values) / sum(v != 0 for v in values),
+        "worst_day": min(values),
+        "expected_shortfall": statistics.fmean(sorted(values)[:45]),
+        "skewness": stats.skew(returns),
+        "kurtosis": stats.kurtosis(returns, fisher=False),
+    }
+    found = performance(returns).as_dict()
+    assert set(found) == set(expected) == set(METRICS)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-10, abs=1e-12), name
+
+
+def test_every_metric_has_one_definition_a_label_and_a_unit() -> None:
+    assert len({m.definition for m in METRICS.values()}) == len(METRICS)
+    assert len({m.label for m in METRICS.values()}) == len(METRICS)
+    assert {m.unit for m in METRICS.values()} == {"sessions", "decimal", "annual", "share", "ratio"}
+    assert tuple(METRICS) == tuple(Performance.__dataclass_fields__)
+
+
+def test_the_sharpe_ratio_alone_is_the_one_of_the_table() -> None:
+    assert annual_sharpe(golden()) == performance(golden()).sharpe
