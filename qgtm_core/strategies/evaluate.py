@@ -8,47 +8,31 @@ until the next one, unless an input goes missing or stale first. Arrays are (ses
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 import polars as pl
 
-from qgtm_core.errors import InvariantError
 from qgtm_core.schemas.signals import signal_table
 from qgtm_core.schemas.spec import INSTANT
-from qgtm_core.strategies.grid import NEVER, Flags, Floats, Ints, Shelf
+from qgtm_core.strategies.grid import NEVER, Floats, Shelf
+from qgtm_core.strategies.opinions import Opinions, opinions
 from qgtm_core.strategies.panel import (
     REASONS,
     SPEAKS,
     Health,
-    Panel,
     Span,
     build_panel,
     code_of,
     keys_of,
-    legs_of,
     signal_key,
     span_of,
 )
-from qgtm_core.strategies.spec import SLOW, Cadence, Strategy, consumed
+from qgtm_core.strategies.spec import Cadence, Strategy, consumed
 from qgtm_core.types import Reason, SignalStatus, StrategyStatus
 
-_ROUNDING = 1e-9  # a score beyond one by no more than this is rounding, by more is a broken rule
-_SILENT_LAST = len(REASONS) + 1  # above every verdict that is a reason
-_LAPSED = (code_of(Reason.MISSING), code_of(Reason.STALE))
 _REASON_NAMES = pl.Series([None, *REASONS], dtype=pl.String)
-_CODES = pl.Enum(REASONS)
 _OK, _NO_SIGNAL = pl.lit(SignalStatus.OK.value), pl.lit(SignalStatus.NO_SIGNAL.value)
-
-
-@dataclass(frozen=True, slots=True)
-class _Opinions:
-    """Health with the score and its quality; NaN where the verdict is not to speak."""
-
-    health: Health
-    score: Floats
-    quality: Floats
 
 
 def evaluate(
@@ -65,7 +49,7 @@ def evaluate(
     `decided_at`. The shape is `signal_table(strategy.id)`. Null score means no opinion: status is NO_SIGNAL, confidence
     0 and `reason` says why. A strategy declared DEAD is silent (QUARANTINED) unless `include_quarantined`.
     """
-    asked = _in_order(sessions)
+    asked = in_order(sessions)
     if asked.is_empty():
         return signal_table(strategy.id).empty()
     shelf = Shelf(features, span_of(strategy, asked).sessions)
@@ -84,7 +68,7 @@ def evaluate_all(
     The look-backs are those of all strategies together: a table laid out once serves all of them.
     """
     daily = {key: s for key, s in strategies.items() if s.cadence is not Cadence.INTRADAY}
-    asked = _in_order(sessions)
+    asked = in_order(sessions)
     if asked.is_empty() or not daily:
         return {key: signal_table(key).empty() for key in daily}
     widest = max(daily.values(), key=lambda s: s.lookback)
@@ -106,7 +90,8 @@ def confidence(freshness: Floats, quality: Floats, score: Floats) -> Floats:
     return sure
 
 
-def _in_order(sessions: pl.DataFrame) -> pl.DataFrame:
+def in_order(sessions: pl.DataFrame) -> pl.DataFrame:
+    """The sessions asked for with their decisions, oldest first."""
     asked = sessions[["session", "decided_at"]]
     return asked if asked["session"].is_sorted() else asked.sort("session")
 
@@ -116,141 +101,23 @@ def _evaluate(strategy: Strategy, shelf: Shelf, asked: pl.DataFrame, *, include_
     span = span_of(strategy, asked)
     if strategy.status is StrategyStatus.DEAD and not include_quarantined:
         return _finish(strategy, shelf, asked, span, _quarantined((len(span.sessions), len(symbols))))
-    panel = build_panel(strategy, shelf, span)
-    found = _judged(strategy, panel)
-    if strategy.cadence in SLOW:
-        found = _held(found, _by_symbol(_mute(panel.health), strategy).health, span)
+    found = opinions(strategy, build_panel(strategy, shelf, span), span)
     return _finish(strategy, shelf, asked, span, found)
 
 
-def _quarantined(shape: tuple[int, int]) -> _Opinions:
+def _quarantined(shape: tuple[int, int]) -> Opinions:
     nothing, never = np.full(shape, np.nan), np.full(shape, NEVER)
-    return _Opinions(Health(np.full(shape, code_of(Reason.QUARANTINED)), nothing, never, never), nothing, nothing)
+    return Opinions(Health(np.full(shape, code_of(Reason.QUARANTINED)), nothing, never, never), nothing, nothing)
 
 
-def _mute(health: Health) -> _Opinions:
-    nothing = np.full(health.verdict.shape, np.nan)
-    return _Opinions(health, nothing, nothing)
-
-
-def _judged(strategy: Strategy, panel: Panel) -> _Opinions:
-    """Apply the rule to the sessions on which it computes."""
-    seen = panel.health
-    if not panel.computing.all():
-        rows = panel.computing
-        seen = Health(seen.verdict[rows], seen.freshness[rows], seen.event_at[rows], seen.available_at[rows])
-    seen = _require_group(seen, strategy)
-    told = strategy.rule(panel.frame, strategy.params)
-    if told.height != panel.frame.height:
-        raise InvariantError(f"{strategy.id}: the rule returned {told.height} rows for {panel.frame.height}")
-    shape = seen.verdict.shape
-    score, quality = (told[name].cast(pl.Float64).to_numpy().reshape(shape) for name in ("score", "quality"))
-    own = _own_reasons(told).reshape(shape)
-    usable = np.isfinite(score) & np.isfinite(quality)
-    verdict = np.where(seen.verdict != SPEAKS, seen.verdict, own)
-    verdict = np.where((verdict == SPEAKS) & ~usable, code_of(Reason.DEGENERATE), verdict)
-    spoken = verdict == SPEAKS
-    wild = spoken & ~((np.abs(score) <= 1.0 + _ROUNDING) & (quality >= 0.0) & (quality <= 1.0))
-    if wild.any():
-        session = panel.frame["session"][int(wild.any(axis=1).argmax()) * shape[1]]
-        raise InvariantError(f"{strategy.id}: score or quality out of range on {session}")
-    score = np.where(spoken, np.clip(score, -1.0, 1.0), np.nan)
-    found = _Opinions(replace(seen, verdict=verdict), score, np.where(spoken, quality, np.nan))
-    joined = _by_symbol(found, strategy)
-    return replace(joined, health=_require_group(joined.health, strategy))
-
-
-def _own_reasons(told: pl.DataFrame) -> Ints:
-    """Verdicts of the rule itself; it has none where it gives no reason."""
-    if "reason" not in told.columns or told["reason"].null_count() == told.height:
-        return np.full(told.height, SPEAKS)
-    place = told["reason"].cast(_CODES).to_physical().cast(pl.Float64).to_numpy()
-    return np.where(np.isnan(place), SPEAKS, np.nan_to_num(place) + 1.0).astype(np.int64)
-
-
-def _by_symbol(found: _Opinions, strategy: Strategy) -> _Opinions:
-    """Join the legs of a symbol: mean score and quality of those that speak, the stalest freshness among them.
-
-    A symbol is silent only when all its legs are; it then carries the worst of their reasons.
-    """
-    groups = _leg_groups(tuple(leg.symbol for leg in legs_of(strategy)))
-    if len(groups) == found.score.shape[1]:
-        return found
-    parts = [_joined(found, list(group)) for group in groups]
-    health = Health(
-        np.stack([part.health.verdict for part in parts], axis=1),
-        np.stack([part.health.freshness for part in parts], axis=1),
-        np.stack([part.health.event_at for part in parts], axis=1),
-        np.stack([part.health.available_at for part in parts], axis=1),
-    )
-    return _Opinions(health, *(np.stack([getattr(p, n) for p in parts], axis=1) for n in ("score", "quality")))
-
-
-@lru_cache(maxsize=256)
-def _leg_groups(symbols: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(n for n, s in enumerate(symbols) if s == symbol) for symbol in dict.fromkeys(symbols))
-
-
-def _joined(found: _Opinions, legs: list[int]) -> _Opinions:
-    health = found.health
-    verdict = health.verdict[:, legs]
-    speaks = verdict == SPEAKS
-    some = speaks.any(axis=1)
-    worst = np.where(speaks, _SILENT_LAST, verdict).min(axis=1)
-    freshness = np.where(speaks | ~some[:, None], health.freshness[:, legs], np.inf).min(axis=1)
-    newest = []
-    for instants in (health.event_at[:, legs], health.available_at[:, legs]):
-        spoken = np.where(speaks, instants, NEVER).max(axis=1)
-        newest.append(np.where(some & (spoken != NEVER), spoken, instants.max(axis=1)))
-    joined = Health(np.where(some, SPEAKS, worst), freshness, newest[0], newest[1])
-    return _Opinions(joined, _mean(found.score[:, legs], speaks), _mean(found.quality[:, legs], speaks))
-
-
-def _mean(values: Floats, counted: Flags) -> Floats:
-    """Mean over the legs that count, added leg by leg so that one session gives the same bits as many."""
-    total, count = np.zeros(len(values)), counted.sum(axis=1)
-    for n in range(values.shape[1]):
-        total = total + np.where(counted[:, n], values[:, n], 0.0)
-    mean: Floats = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
-    return mean
-
-
-def _require_group(health: Health, strategy: Strategy) -> Health:
-    """Silence every symbol of a session in which fewer than `min_symbols` can speak, for the worst reason there."""
-    if strategy.min_symbols <= 1:
-        return health
-    speaks = health.verdict == SPEAKS
-    few = (speaks.sum(axis=1) < strategy.min_symbols)[:, None] & speaks
-    worst = np.where(speaks, _SILENT_LAST, health.verdict).min(axis=1, keepdims=True)
-    return replace(health, verdict=np.where(few, worst, health.verdict))
-
-
-def _held(computed: _Opinions, today: Health, span: Span) -> _Opinions:
-    """Repeat the newest computation on every session; an input missing or stale since then silences it."""
-    newest = np.cumsum(span.computing) - 1  # which computation each session repeats, -1 = none in reach
-    known = (newest >= 0)[:, None]
-    if not computed.score.shape[0]:
-        computed = _mute(today)
-    then, row = computed.health, np.maximum(newest, 0)
-    now = np.isin(today.verdict, _LAPSED) | ~known
-    lapsed = np.where(today.verdict == SPEAKS, code_of(Reason.MISSING), today.verdict)
-    health = Health(
-        np.where(now, lapsed, then.verdict[row]),
-        then.freshness[row],
-        np.where(now, today.event_at, then.event_at[row]),
-        np.where(now, today.available_at, then.available_at[row]),
-    )
-    return _Opinions(health, computed.score[row], computed.quality[row])
-
-
-def _finish(strategy: Strategy, shelf: Shelf, asked: pl.DataFrame, span: Span, found: _Opinions) -> pl.DataFrame:
+def _finish(strategy: Strategy, shelf: Shelf, asked: pl.DataFrame, span: Span, found: Opinions) -> pl.DataFrame:
     """Lay the opinions of the sessions asked for out as the declared table."""
     symbols = tuple(sorted(strategy.symbols))
     place = np.searchsorted(span.sessions, asked["session"].cast(pl.Int32).to_numpy())
     health = found.health
     verdict = health.verdict[place]
     speaks = verdict == SPEAKS
-    score = np.where(speaks, found.score[place], np.nan)
+    score = found.said(place)
     sure = np.where(speaks, confidence(health.freshness[place], found.quality[place], score), 0.0)
     rows = keys_of(span.sessions[place], _symbol_frame(symbols)).hstack(
         [

@@ -202,8 +202,13 @@ class Strategy:
     @property
     def params_hash(self) -> str:
         """Short hash of id and parameters, stored with every signal."""
-        text = json.dumps([self.id, dict(self.params)], sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return params_hash_of(self.id, self.params)
+
+
+def params_hash_of(strategy_id: str, params: Mapping[str, Any]) -> str:
+    """Short hash of an id and its parameters, registered or not."""
+    text = json.dumps([strategy_id, dict(params)], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def consumed(strategy: Strategy, registry: Mapping[str, Strategy]) -> tuple[str, ...]:
