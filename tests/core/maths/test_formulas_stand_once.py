@@ -79,7 +79,12 @@ FORMULAS: dict[int, tuple[tuple[str, ...], str, str]] = {
     ),
     25: (("maths.labels.triple_barrier", "maths.labels.barriers"), "test_labels.py", "the_barriers_are_the_printed"),
     26: (
-        ("maths.labels.purged_folds", "maths.labels.average_uniqueness"),
+        (
+            "maths.labels.purged_folds",
+            "maths.labels.average_uniqueness",
+            "maths.cross_validation.purged_folds",
+            "maths.cross_validation.combinatorial_folds",
+        ),
         "test_labels.py",
         "no_training_label_lives_while_a_test_label_does",
     ),
@@ -131,7 +136,13 @@ FORMULAS: dict[int, tuple[tuple[str, ...], str, str]] = {
         "the_second_worst_of_five_has_the_worked_logit",
     ),
     39: (
-        ("maths.validation.walk_forward", "maths.validation.purged_training", "maths.validation.decayed"),
+        (
+            "maths.validation.walk_forward",
+            "maths.validation.purged_training",
+            "maths.validation.decayed",
+            "maths.cross_validation.expanding_folds",
+            "maths.cross_validation.rolling_folds",
+        ),
         "test_validation.py",
         "steps_train_on_three_years_and_test_on_half_a_year",
     ),
