@@ -16,15 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qgtm_core.maths import labels
-from qgtm_core.maths.validation import (
-    EMBARGO,
-    MIN_SD,
-    MIN_TRAINING,
-    TEST,
-    purged_training,
-    sharpe_of_sums,
-    walk_forward,
-)
+from qgtm_core.maths.validation import EMBARGO, MIN_TRAINING, TEST, purged_training, sharpe_of_sums, walk_forward
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -201,10 +193,6 @@ def training_sharpe(returns: FloatArray, train: BoolArray) -> FloatArray:
     # a fixed order of addition for every column, which a matrix product does not promise: equal columns stay equal
     pieces = (np.add.reduceat(values, starts) for values in (centred, centred**2))
     sums, squares = (np.array([piece[rows].sum(axis=0) for rows in member]) for piece in pieces)
-    low, high = np.minimum.reduceat(returns, starts), np.maximum.reduceat(returns, starts)
-    span = np.array(
-        [high[rows].max(axis=0, initial=-math.inf) - low[rows].min(axis=0, initial=math.inf) for rows in member]
-    )
     count = train.sum(axis=1)[:, None]
-    sharpe = sharpe_of_sums(sums, squares, level, np.maximum(count, 2))
-    return np.where(span > MIN_SD, sharpe, np.nan)
+    sharpe = sharpe_of_sums(sums, squares, level, np.maximum(count, 2), still=math.nan)
+    return np.where(count > 1, sharpe, np.nan)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ DSR_GATE, PBO_GATE = 0.95, 0.5  # a strategy is let through from the first on an
 BLOCKS = 16  # of time in the symmetric cross-validation
 MIN_TRAINING, TEST, EMBARGO = 756, 126, 21  # sessions: three years, six months, one month
 DECAY_SHARE, DECAY_SESSIONS = 0.5, 63  # of the backtest's Sharpe ratio; three months
+_ROUNDING = 1e-12  # of the mean square: a variance below it is what is left of a difference of equals
 _CELLS = 65_536  # numbers worked on at once: they then fit the processor's cache
 
 
@@ -116,39 +116,79 @@ def backtest_overfitting(returns: FloatArray, blocks: int = BLOCKS) -> Overfitti
     kept = returns[periods - size * blocks :]
     level = kept.mean(axis=0)
     parts = (kept - level).reshape(blocks, size, trials)
-    sums, squares = parts.sum(axis=1), (parts**2).sum(axis=1)
-    splits = list(combinations(range(blocks), blocks // 2))
-    member = np.zeros((len(splits), blocks))
-    member[np.arange(len(splits))[:, None], splits] = 1.0
-    found = [
-        _judge(member[start : start + step], sums, squares, level, size * blocks // 2)
-        for step in (max(_CELLS // trials, 1),)
-        for start in range(0, len(splits), step)
-    ]
-    chosen, inside, outside, rank = (np.concatenate(column) for column in zip(*found, strict=True))
+    halves = [_Halves.of(values) for values in (parts.sum(axis=1), (parts**2).sum(axis=1))]
+    splits = half_splits(blocks)
+    # a split and its mirror image have the same two halves
+    first, second = np.empty((2, 4, len(splits)))
+    step = max(_CELLS // trials, 1)
+    for start in range(0, len(splits), step):
+        rows = slice(start, start + step)
+        inside, outside = (
+            sharpe_of_sums(sums, squares, level, size * blocks // 2)
+            for sums, squares in zip(*(half.both(splits[rows]) for half in halves), strict=True)
+        )
+        first[:, rows], second[:, rows] = _judge(inside, outside), _judge(outside, inside)
+    chosen, inside, outside, rank = np.concatenate([first, second[:, ::-1]], axis=1)
     return Overfitting(chosen.astype(np.int64), inside, outside, rank_logit(rank, trials))
 
 
-def _judge(
-    member: FloatArray, sums: FloatArray, squares: FloatArray, level: FloatArray, count: int
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+def half_splits(blocks: int) -> IntArray:
+    """Bit masks of the halves of `blocks` with the first block, which is the highest bit; in lexical order.
+
+    The complements, from the last to the first, are the rest of all C(blocks, blocks / 2) in lexical order.
+    """
+    masks = np.arange(2**blocks - 1, 2 ** (blocks - 1) - 1, -1, dtype=np.int64)
+    return masks[np.bitwise_count(masks) == blocks // 2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Halves:
+    """Sums of every subset of the first blocks (`high`) and of the others (`low`), so that a split is one addition.
+
+    Every column is added up in the same order, which a matrix product does not promise: equal trials stay equal.
+    """
+
+    high: FloatArray
+    low: FloatArray
+    total: FloatArray
+
+    @classmethod
+    def of(cls, values: FloatArray) -> _Halves:
+        middle = len(values) // 2
+        return cls(_subset_sums(values[:middle]), _subset_sums(values[middle:]), values.sum(axis=0))
+
+    def both(self, masks: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Sums over the blocks of each mask and over the others."""
+        bits = len(self.low).bit_length() - 1
+        sums = self.high[masks >> bits] + self.low[masks & (len(self.low) - 1)]
+        return sums, self.total - sums
+
+
+def _subset_sums(values: FloatArray) -> FloatArray:
+    """Row m holds the sum of the rows whose bit is set in m; the last row is bit 0."""
+    table = np.zeros((1, values.shape[1]))
+    for row in values[::-1]:
+        table = np.concatenate([table, table + row])
+    return table
+
+
+def _judge(inside: FloatArray, outside: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Chosen trial, its Sharpe ratios in and out of sample, and its rank out of sample, by split."""
-    inside = sharpe_of_sums(member @ sums, member @ squares, level, count)
-    other = 1.0 - member
-    outside = sharpe_of_sums(other @ sums, other @ squares, level, count)
     chosen = inside.argmax(axis=1)
-    rows = np.arange(len(member))
+    rows = np.arange(len(inside))
     own = outside[rows, chosen]
     below, equal = (outside < own[:, None]).sum(axis=1), (outside == own[:, None]).sum(axis=1)
     return chosen.astype(np.float64), inside[rows, chosen], own, below + (equal + 1.0) / 2.0
 
 
-def sharpe_of_sums(sums: FloatArray, squares: FloatArray, level: FloatArray, count: int | IntArray) -> FloatArray:
-    """Sharpe ratios from sums and sums of squares of `count` returns less `level`; 0 where nothing varies."""
+def sharpe_of_sums(
+    sums: FloatArray, squares: FloatArray, level: FloatArray, count: int | IntArray, still: float = 0.0
+) -> FloatArray:
+    """Sharpe ratios from sums and sums of squares of `count` returns less `level`; `still` where nothing varies."""
     mean = sums / count
     variance = (squares - count * mean**2) / (count - 1)
-    varies = variance > MIN_SD**2
-    sharpe: FloatArray = np.where(varies, (mean + level) / np.sqrt(np.where(varies, variance, 1.0)), 0.0)
+    varies = (variance > MIN_SD**2) & (variance > _ROUNDING * squares / count)
+    sharpe: FloatArray = np.where(varies, (mean + level) / np.sqrt(np.where(varies, variance, 1.0)), still)
     return sharpe
 
 
