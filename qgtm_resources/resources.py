@@ -22,6 +22,7 @@ from qgtm_core.types import FeedMode
 from qgtm_resources.clients.alpaca import AlpacaBroker
 from qgtm_resources.clients.hotstate import HotState
 from qgtm_resources.clients.ledger import PostgresLedger
+from qgtm_resources.clients.ledger_trials import TrialLedger
 from qgtm_resources.clients.warehouse import Warehouse
 from qgtm_resources.clock import SystemClock
 from qgtm_resources.venue.control import VenueControl
@@ -100,6 +101,22 @@ class LedgerResource(dg.ConfigurableResource):
     def ledger(self) -> PostgresLedger:
         """The ledger; its connections are pooled a process."""
         return _ledger(self.url)
+
+
+@lru_cache(maxsize=4)
+def _trials(url: str) -> TrialLedger:
+    return TrialLedger(url)
+
+
+class TrialsResource(dg.ConfigurableResource):
+    """Every parameter set ever evaluated, in PostgreSQL: all that research may know of the ledger. It has no books."""
+
+    url: str
+
+    @property
+    def trials(self) -> TrialLedger:
+        """The trial ledger; its connections are pooled a process."""
+        return _trials(self.url)
 
 
 class HotStateResource(dg.ConfigurableResource):

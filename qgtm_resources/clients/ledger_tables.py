@@ -284,6 +284,24 @@ READ_MODELS = Table(
     Column("document", JSONB, nullable=False),
     Index("read_models_newest", "panel", "book", "id"),
 )
+TRIALS = Table(
+    "trials",
+    METADATA,
+    Column("strategy_id", Text, primary_key=True),
+    Column("params_hash", Text, primary_key=True),
+    Column("data_hash", Text, primary_key=True),
+    Column("code_version", Text, primary_key=True),
+    Column("first", Date, primary_key=True),
+    Column("last", Date, primary_key=True),
+    Column("seq", BigInteger, Identity(always=True), nullable=False, unique=True),
+    Column("params", JSONB, nullable=False),
+    Column("changed", Text, nullable=False),
+    Column("periods", BigInteger, nullable=False),
+    Column("sharpe", Double),
+    Column("fault", Text),
+    Column("evaluated_at", INSTANT, nullable=False),
+    Index("trials_newest", "strategy_id", "params_hash", "seq"),
+)
 
 POSITIONS = table(
     "positions", column("book", Text), column("symbol", Text), column("quantity_shares", Numeric), schema=SCHEMA
