@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import polars as pl
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from qgtm_core.backtest.trial_record import BEST_SCHEMA, TrialRow, as_frame, digest_of
 from qgtm_resources.clients.ledger_base import LedgerBase
@@ -48,9 +48,8 @@ class TrialLedger(LedgerBase):
 
     def best_known(self, strategy_id: str | None = None) -> pl.DataFrame:
         """Return what was last recorded of each parameter set (`BEST_SCHEMA`), sorted by strategy and hash."""
-        each = (TRIALS.c.strategy_id, TRIALS.c.params_hash)
-        query = select(*(TRIALS.c[name] for name in BEST_SCHEMA)).ext(distinct_on(*each))
-        query = query.order_by(*each, TRIALS.c.seq.desc())
+        newest = select(func.max(TRIALS.c.seq)).group_by(TRIALS.c.strategy_id, TRIALS.c.params_hash)
+        query = select(*(TRIALS.c[name] for name in BEST_SCHEMA)).where(TRIALS.c.seq.in_(newest))
         if strategy_id is not None:
             query = query.where(TRIALS.c.strategy_id == strategy_id)
         with self._snapshot() as connection:
