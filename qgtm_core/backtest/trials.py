@@ -28,6 +28,7 @@ from qgtm_core.universe import TRADED
 
 FACTORS = (0.75, 1.25)
 LIMIT = 512  # parameter sets of one grid
+Grids = Mapping[str, Mapping[str, Sequence[float]]]  # strategy id -> parameter name -> values
 _DIGITS = 12  # of a varied value, so that 0.3 x 0.75 is 0.225
 _FAULTS = (QgtmError, pl.exceptions.PolarsError, ArithmeticError, LookupError, TypeError, ValueError)
 
@@ -130,10 +131,11 @@ def evaluate_trials(
     sessions: pl.DataFrame,
     trials: Sequence[Trial] | None = None,
     *,
+    grid: Mapping[str, Sequence[float]] | None = None,
     shelf: Shelf | None = None,
     symbols: tuple[str, ...] = TRADED,
 ) -> Family:
-    """Evaluate a strategy under each parameter set (the neighbourhood unless given; the registered first).
+    """Evaluate a strategy under each parameter set: `trials`, else the `grid`, else the neighbourhood.
 
     `features` and `sessions` are those of `evaluate`, the signals it consumes under `signal_key` included; a `shelf`
     over sessions that end with these replaces `features`. A strategy declared DEAD speaks. The registered set scores
@@ -145,7 +147,7 @@ def evaluate_trials(
         raise ConfigError(f"{strategy.id}: there are no sessions to evaluate trials on")
     span = span_of(strategy, asked)
     panel = build_panel(strategy, shelf or Shelf(features, span.sessions), span)
-    chosen = neighbourhood(strategy, read_by(strategy, panel.frame)) if trials is None else tuple(trials)
+    chosen = tuple(trials) if trials is not None else _design(strategy, read_by(strategy, panel.frame), grid)
     if not chosen or chosen[0].params_hash != strategy.params_hash:
         raise ConfigError(f"{strategy.id}: the first trial is not the registered parameter set")
     place = np.searchsorted(span.sessions, asked["session"].cast(pl.Int32).to_numpy())
@@ -160,8 +162,9 @@ def families(
     *,
     signals: Mapping[str, pl.DataFrame] | None = None,
     symbols: tuple[str, ...] = TRADED,
+    grids: Grids | None = None,
 ) -> Iterator[Family]:
-    """Evaluate the neighbourhoods of several daily strategies, one after the other over shared tables.
+    """Evaluate the grids, else neighbourhoods, of several daily strategies, one after the other over shared tables.
 
     Those that consume signals are given `signals` of the registered parameters by id, dead strategies not silenced;
     they are computed where these are not given.
@@ -180,7 +183,12 @@ def families(
         if strategy.consumes:
             told = {signal_key(child): signals[child] for child in consumed(strategy, registry)}
             shelf = Shelf({**{t: features[t] for t in strategy.tables if t in features}, **told}, held)
-        yield evaluate_trials(strategy, features, asked, shelf=shelf, symbols=symbols)
+        grid = (grids or {}).get(strategy.id)
+        yield evaluate_trials(strategy, features, asked, grid=grid, shelf=shelf, symbols=symbols)
+
+
+def _design(strategy: Strategy, read: Iterable[Place], grid: Mapping[str, Sequence[float]] | None) -> tuple[Trial, ...]:
+    return neighbourhood(strategy, read) if grid is None else sweep(strategy, grid, read)
 
 
 def _family(
