@@ -73,15 +73,24 @@ def refusal(
 class SimBroker:
     """One account in memory, filling at once through the fill model; implements the Broker port.
 
-    Call `open_session` before orders of a session. Cash and quantities are exact decimals.
+    Call `open_session` before orders of a session. Cash and quantities are exact decimals. An account may begin with
+    positions and the prices (USD) they were last marked at.
     """
 
-    def __init__(self, cash_usd: Decimal, model: FillModel | None = None, rules: AccountRules | None = None) -> None:
+    def __init__(
+        self,
+        cash_usd: Decimal,
+        model: FillModel | None = None,
+        rules: AccountRules | None = None,
+        *,
+        positions: Mapping[str, Decimal] | None = None,
+        marks: Mapping[str, float] | None = None,
+    ) -> None:
         self.cash_usd = cash_usd
         self.model = model or FillModel()
         self.rules = rules or AccountRules()
-        self._positions: dict[str, Decimal] = {}
-        self._marks: dict[str, float] = {}
+        self._positions: dict[str, Decimal] = dict(positions or {})
+        self._marks: dict[str, float] = dict(marks or {})
         self._orders: dict[str, BrokerOrder] = {}
         self._executions: list[Execution] = []
         self._market: Mapping[str, MarketRow] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from qgtm_core.backtest.metrics import METRICS
+from qgtm_core.schemas.parity import PARITY_TABLE
 from qgtm_core.schemas.spec import Column, Table
 
 _SESSION = Column(pl.Date, nullable=False)
@@ -205,5 +206,6 @@ RESULT_TABLES: dict[str, Table] = {
         VALIDATION_TABLE,
         EVIDENCE_TABLE,
         DQ_TABLE,
+        PARITY_TABLE,
     )
 }
