@@ -138,7 +138,8 @@ def half_splits(blocks: int) -> IntArray:
     The complements, from the last to the first, are the rest of all C(blocks, blocks / 2) in lexical order.
     """
     masks = np.arange(2**blocks - 1, 2 ** (blocks - 1) - 1, -1, dtype=np.int64)
-    return masks[np.bitwise_count(masks) == blocks // 2]
+    halves: IntArray = masks[np.bitwise_count(masks) == blocks // 2]
+    return halves
 
 
 @dataclass(frozen=True, slots=True)
