@@ -110,10 +110,10 @@ def _paper_returns(paper: Sequence[tuple[Array, Array, Array]], next_return: Arr
 
 
 def _allowed_weights(step: Step, held: Array) -> Array:
-    """The weights that risk and kill switch let the session end with; a symbol without a price stays as it is held."""
-    tier = step.opened.gate.tier
-    traded = step.opened.gate.open or tier is KillTier.FLATTEN
-    allowed = step.approval.approved_weight if traded else step.opened.weights
+    """The weights that risk and kill switch let the session end with; what may not be traded stays as it is held."""
+    gate, allowed = step.opened.gate, step.approval.approved_weight
+    if not (gate.open or gate.tier is KillTier.FLATTEN):
+        return held
     return np.where(np.isfinite(allowed), allowed, held)
 
 

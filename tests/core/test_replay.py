@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -12,11 +11,11 @@ import polars as pl
 import pytest
 
 from qgtm_core.backtest.replay import Replay, replay
-from qgtm_core.backtest.run import next_returns, run_backtest
+from qgtm_core.backtest.run import run_backtest
 from qgtm_core.engine import Step
 from qgtm_core.policy import Policy, PortfolioPolicy
 from qgtm_core.risk.killswitch import KillLimits
-from qgtm_core.schemas.results import FILLS_TABLE, METRICS_TABLE, PORTFOLIO_TABLE, STRATEGY_RETURNS_TABLE
+from qgtm_core.schemas.results import FILLS_TABLE, PORTFOLIO_TABLE
 from qgtm_core.types import BookState, KillTier
 from qgtm_core.view import MarketPanel, SessionView
 from tests.core.views import market_frame, market_of, panel
@@ -209,53 +208,32 @@ def bars(found: MarketPanel) -> pl.DataFrame:
     )
 
 
-def test_next_returns_reach_to_the_next_bar_of_the_symbol() -> None:
-    found = panel(np.array([[100.0, 50.0], [110.0, 50.0], [99.0, 60.0]]))
-    rows = bars(found).filter(~((pl.col("symbol") == "SLV") & (pl.col("event_date") == found.sessions[1])))
-    np.testing.assert_allclose(next_returns(found, rows), [[0.1, 0.2], [-0.1, NAN], [NAN, NAN]])
-
-
-def test_the_newest_revision_of_a_price_counts() -> None:
-    found = panel(np.array([[100.0, 50.0], [110.0, 50.0]]))
-    revised = bars(found).filter(pl.col("symbol") == "GLD").with_columns(
-        adj_close=pl.col("adj_close") * 2, revision=pl.lit(1, pl.Int32)
-    ).tail(1)  # fmt: skip
-    assert next_returns(found, pl.concat([revised, bars(found)]))[0, 0] == pytest.approx(1.2)
-
-
 def test_a_whole_backtest_fills_its_declared_tables() -> None:
     found = panel(walk())
     result = run_backtest(found, market_frame(found), bars(found), CLUSTERS, POLICY, book="bt", cash_usd=CASH)
-    assert PORTFOLIO_TABLE.require_valid(result.sessions).equals(run(found).sessions)
+    portfolio = PORTFOLIO_TABLE.require_valid(result.portfolio)
+    paper = ["wanted_1d", "approved_1d", "held_1d"]
+    assert portfolio.drop(paper).equals(run(found).sessions.drop(paper))
+    assert portfolio.select(pl.col(paper).null_count()).row(0) == (1, 1, 1)
+    assert portfolio["held_1d"][0] == pytest.approx(portfolio["return_1d"][1], abs=1e-4)
     FILLS_TABLE.require_valid(result.fills)
-    assert STRATEGY_RETURNS_TABLE.require_valid(result.strategy_returns).height == 60
-    metrics = METRICS_TABLE.require_valid(result.metrics)
-    assert metrics["name"].to_list() == ["portfolio", "s0"]
-    whole, alone = metrics.rows(named=True)
-    assert whole["sessions"] == 60
-    assert whole["total_return"] == pytest.approx(result.sessions["equity_usd"][-1] / 1e6 - 1)
-    assert whole["annual_turnover"] > 0
-    assert whole["cost_bp"] == pytest.approx(
-        result.sessions["cost_usd"].sum() / result.sessions["turnover_usd"].sum() * 1e4
-    )
-    assert alone["cost_bp"] is None
-    assert alone["first"] == found.sessions[0]
-    assert metrics["session"].unique().to_list() == [found.sessions[-1]]
+    assert result.resets == 0
 
 
-def test_a_backtest_without_opinions_stays_in_cash() -> None:
+def test_gross_and_net_weight_count_leverage_and_net_has_a_sign() -> None:
+    found = panel(np.full((2, 2), 100.0), score=-1.0, symbols=("GLD", "UGL"))
+    short = run(found, Policy(portfolio=PortfolioPolicy(allow_short=True))).sessions.row(0, named=True)
+    assert short["net_weight"] == pytest.approx(-short["gross_weight"])
+    assert short["gross_weight"] > 1.2 * short["turnover_usd"] / 1e6
+
+
+@pytest.mark.parametrize("opinions", ["none", "no strategies"])
+def test_a_backtest_without_opinions_stays_in_cash(opinions: str) -> None:
     found = panel(walk(5), score=NAN)
-    result = run_backtest(found, market_frame(found), bars(found), CLUSTERS, POLICY, book="bt", cash_usd=CASH)
-    whole, alone = result.metrics.rows(named=True)
-    assert (whole["total_return"], whole["cost_bp"], whole["sharpe"]) == (0.0, None, None)
-    assert alone["sessions"] == 0
+    if opinions == "no strategies":
+        found = replace(found, strategies=(), score=np.empty((5, 0, 2)), confidence=np.empty((5, 0, 2)))
+    result = run_backtest(found, market_frame(found), bars(found), CLUSTERS[: len(found.strategies)], POLICY,
+                          book="bt", cash_usd=CASH)  # fmt: skip
+    assert result.portfolio["equity_usd"].to_list() == [1e6] * 5
+    assert result.portfolio["wanted_1d"].to_list() == [0.0] * 4 + [None]
     assert result.fills.is_empty()
-
-
-def test_a_backtest_without_strategies_has_no_strategy_returns() -> None:
-    found = panel(walk(5))
-    empty = replace(found, strategies=(), score=np.empty((5, 0, 2)), confidence=np.empty((5, 0, 2)))
-    result = run_backtest(empty, market_frame(found), bars(found), [], POLICY, book="bt", cash_usd=CASH)
-    assert STRATEGY_RETURNS_TABLE.require_valid(result.strategy_returns).is_empty()
-    assert result.metrics["name"].to_list() == ["portfolio"]
-    assert isinstance(result.metrics["session"][0], dt.date)
