@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from qgtm_jobs.render import cents, pairs, percent, table, usd
+from qgtm_resources.pictures import HYPOTHETICAL
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-HYPOTHETICAL = "Hypothetical results of simulated trading, after modelled costs; not a promise of anything."
 
 
 def _two(value: float) -> str:

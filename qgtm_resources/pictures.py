@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-LEGEND = "Hypothetical results of simulated trading, after modelled costs"
+HYPOTHETICAL = "Hypothetical results of simulated trading, after modelled costs; not a promise of anything."
 
 
 def equity_png(sessions: pl.DataFrame, label: str) -> bytes:
@@ -29,7 +29,7 @@ def equity_png(sessions: pl.DataFrame, label: str) -> bytes:
     bottom.fill_between(days, drawdown, 0.0, color="#8b0000", alpha=0.5)
     bottom.set_ylabel("drawdown, %")
     bottom.grid(alpha=0.3)
-    figure.supxlabel(LEGEND, fontsize=7, color="#666666", x=0.01, ha="left")
+    figure.supxlabel(HYPOTHETICAL, fontsize=7, color="#666666", x=0.01, ha="left")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

@@ -1,0 +1,112 @@
+"""What a sheet is made of: the result tables of one backtest, cut by strategy once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from qgtm_core.schemas.results import (
+    METRICS_TABLE,
+    OUT_OF_SAMPLE_TABLE,
+    PORTFOLIO_TABLE,
+    STRATEGY_RETURNS_TABLE,
+    VALIDATION_TABLE,
+)
+
+PORTFOLIO = "portfolio"
+PASS, FAIL, NO_DATA = "PASS", "FAIL", "NO_DATA"
+Progress = Callable[[str, int, int], None]
+Row = Mapping[str, Any]
+
+
+def sheet_folder(warehouse_folder: Path, book: str) -> Path:
+    """Where the sheets of a backtest are kept."""
+    return warehouse_folder / "results" / book
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One condition of the verdict: a column of the evidence and the least or the most it may be; null fails."""
+
+    column: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def passed(self, value: float | None) -> bool:
+        """Whether the figure is good enough."""
+        if value is None:
+            return False
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The declared result tables of one book; `portfolio` may be empty when no replay was made."""
+
+    evidence: pl.DataFrame
+    strategy_returns: pl.DataFrame = field(default_factory=STRATEGY_RETURNS_TABLE.empty)
+    out_of_sample: pl.DataFrame = field(default_factory=OUT_OF_SAMPLE_TABLE.empty)
+    validation: pl.DataFrame = field(default_factory=VALIDATION_TABLE.empty)
+    metrics: pl.DataFrame = field(default_factory=METRICS_TABLE.empty)
+    portfolio: pl.DataFrame = field(default_factory=PORTFOLIO_TABLE.empty)
+    gates: Sequence[Gate] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One strategy, or the portfolio: its rows of every table, oldest first. `evidence` and `metrics` may be empty."""
+
+    id: str
+    evidence: Row
+    metrics: Row
+    returns: pl.DataFrame  # of STRATEGY_RETURNS_TABLE
+    out_of_sample: pl.DataFrame
+    validation: pl.DataFrame
+    portfolio: pl.DataFrame  # empty for a strategy
+
+    @property
+    def verdict(self) -> str:
+        """PASS, FAIL, NO_DATA, or nothing where no evidence was made (a replay alone)."""
+        return str(self.evidence.get("verdict", ""))
+
+    def method(self, name: str) -> pl.DataFrame:
+        """The rows of one way of validating."""
+        return self.validation.filter(pl.col("method") == name)
+
+
+def records(results: Results) -> list[Record]:
+    """One a strategy in the order of the evidence, the portfolio first where there is one."""
+    evidence = {row["strategy_id"]: row for row in results.evidence.iter_rows(named=True)}
+    metrics = {row["name"]: row for row in results.metrics.iter_rows(named=True)}
+    parts = {
+        name: _by_strategy(frame)
+        for name, frame in (
+            ("returns", results.strategy_returns),
+            ("out_of_sample", results.out_of_sample),
+            ("validation", results.validation),
+        )
+    }
+    names = list(evidence)
+    if not results.portfolio.is_empty() or PORTFOLIO in evidence:
+        names = [PORTFOLIO, *(name for name in names if name != PORTFOLIO)]
+    none = results.portfolio.clear()
+    return [
+        Record(
+            id=name,
+            evidence=evidence.get(name, {}),
+            metrics=metrics.get(name, {}),
+            returns=parts["returns"].get(name, results.strategy_returns.clear()).sort("session"),
+            out_of_sample=parts["out_of_sample"].get(name, results.out_of_sample.clear()).sort("session"),
+            validation=parts["validation"].get(name, results.validation.clear()),
+            portfolio=results.portfolio.sort("session") if name == PORTFOLIO else none,
+        )
+        for name in names
+    ]
+
+
+def _by_strategy(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    return {str(key[0]): part for key, part in frame.partition_by("strategy_id", as_dict=True).items()}
