@@ -11,15 +11,19 @@ import numpy as np
 import polars as pl
 import pytest
 
+from qgtm_core.backtest.costs import FREE as FREE_OF_COSTS
 from qgtm_core.backtest.fills import FillModel, MarketRow
 from qgtm_core.backtest.replay import Replay, replay
+from qgtm_core.backtest.research import account
 from qgtm_core.backtest.shortfall import ImplementationGap, implementation_gap
+from qgtm_core.backtest.vectorised import simulate
 from qgtm_core.engine import Step
 from qgtm_core.errors import DataError
 from qgtm_core.policy import Policy, PortfolioPolicy, RiskLimits
 from qgtm_core.risk.killswitch import KillLimits
 from qgtm_core.types import BookState
 from qgtm_core.view import MarketPanel, SessionView
+from tests.core.markets import research_market_of
 from tests.core.views import market_of, panel
 
 SESSIONS = 60
@@ -71,20 +75,26 @@ def pieces(found: ImplementationGap) -> dict[str, float]:
     return {name: float(getattr(found, name)) for name in ("limits", "kill_switch", "execution", "costs", "timing")}
 
 
-def test_without_friction_the_replay_is_the_vectorised_accounting_of_its_target_weights() -> None:
+@pytest.mark.parametrize(("half_spread_bp", "rtol"), [(0.0, 1e-6), (2.0, 1e-5)])  # fills are to 0.0001 USD
+def test_the_replay_of_a_free_market_is_the_vectorised_accounting_of_its_target_weights(
+    half_spread_bp: float, rtol: float
+) -> None:
     targets: list[np.ndarray] = []
 
     def keep(_view: SessionView, _state: BookState, step: Step) -> None:
         targets.append(step.target.target_weight)
 
-    result = replay(
-        MARKET, rows_of(MARKET), ["trend"], UNBOUND, book="bt", cash_usd=Decimal("1e12"), model=FREE, on_step=keep
-    )
-    growth = result.sessions["equity_usd"].to_numpy() / 1e12
-    earned = (np.array(targets)[:-1] * AHEAD[:-1]).sum(axis=1)
-    np.testing.assert_allclose(growth[1:], np.cumprod(1.0 + earned), rtol=1e-6)
-    assert np.abs(earned).max() > 1e-3
+    rows = rows_of(MARKET, half_spread_bp=half_spread_bp)
+    result = replay(MARKET, rows, ["trend"], UNBOUND, book="bt", cash_usd=Decimal("1e12"), model=FREE, on_step=keep)
+    weight = np.array(targets)
+    vectorised = simulate(MARKET.mid, weight, cost_rate=half_spread_bp / 1e4, cash_usd=1e12, threads=1)
+    np.testing.assert_allclose(result.sessions["equity_usd"], vectorised.equity_usd, rtol=rtol)
+    assert result.sessions["equity_usd"].n_unique() > SESSIONS / 2
     assert result.sessions["wanted_1d"].null_count() == SESSIONS  # nobody said what was earned
+    if not half_spread_bp:
+        market = research_market_of(AHEAD)
+        earned = account(weight, replace(market, sessions=MARKET.sessions), FREE_OF_COSTS).net
+        np.testing.assert_allclose(1e12 * np.cumprod(1.0 + earned[:-1]), vectorised.equity_usd[1:], rtol=1e-9)
 
 
 def test_without_friction_wanted_approved_held_and_actual_returns_are_one() -> None:
