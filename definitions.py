@@ -16,6 +16,7 @@ from qgtm_assets.intraday import INTRADAY_ASSETS
 from qgtm_assets.models import MODEL_ASSETS, meta_models_asset, models_asset
 from qgtm_assets.ops import OPS
 from qgtm_assets.options import OPTIONS
+from qgtm_assets.parity import parity
 from qgtm_assets.pit import NORMALISED, PIT, pit_asset
 from qgtm_assets.raw import RAW, raw_asset
 from qgtm_assets.signals import SIGNALS, signal_asset
@@ -122,7 +123,18 @@ def build_defs(settings: Settings, **overrides: Any) -> dict[str, dg.Definitions
     resources = resources_of(settings, **overrides)
     live = dg.Definitions(
         assets=list[Any](
-            [*RAW, *PIT, *MODEL_ASSETS, *FEATURE_ASSETS, *SIGNALS, *TRADING_ASSETS, *INTRADAY_ASSETS, *OPTIONS, *OPS]
+            [
+                *RAW,
+                *PIT,
+                *MODEL_ASSETS,
+                *FEATURE_ASSETS,
+                *SIGNALS,
+                *TRADING_ASSETS,
+                *INTRADAY_ASSETS,
+                *OPTIONS,
+                *OPS,
+                parity,
+            ]
         ),
         asset_checks=[*QUALITY_CHECKS, *DRIFT_CHECKS, *GATE_CHECKS],
         jobs=LIVE_JOBS,

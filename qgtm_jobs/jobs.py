@@ -63,6 +63,13 @@ flatten = dg.define_asset_job(
     tags={"dagster/priority": "100", "dagster/max_retries": "0"},
     description="Cancel all orders and close all positions",
 )
+parity = dg.define_asset_job(
+    "parity",
+    selection=dg.AssetSelection.assets(["ops", "parity"]),
+    executor_def=_IN_PROCESS,
+    tags={"dagster/priority": "-1"},
+    description="A past session held against the same code run again; every difference with its cause",
+)
 backtest = dg.define_asset_job(
     "backtest",
     selection=dg.AssetSelection.groups("backtest"),
@@ -87,5 +94,5 @@ FEED_JOBS = {
     )
     for name, table in RAW_TABLES.items()
 }
-LIVE_JOBS = [ingest, rebalance, intraday, shadow, models, flatten, history, *FEED_JOBS.values()]
+LIVE_JOBS = [ingest, rebalance, intraday, shadow, models, flatten, parity, history, *FEED_JOBS.values()]
 RESEARCH_JOBS = [backtest]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from qgtm_core import calendar
-from qgtm_jobs.jobs import FEED_JOBS
+from qgtm_jobs.jobs import FEED_JOBS, parity
 
 # minutes after publication leave the vendor time to finish; all New York
 CRON: Mapping[str, str] = {
@@ -65,4 +65,19 @@ def _schedule(feed: str) -> dg.ScheduleDefinition:
     return fetch
 
 
-SCHEDULES = [_schedule(feed) for feed in FEED_JOBS]
+@dg.schedule(
+    name="parity_schedule",
+    job=parity,
+    cron_schedule="30 18 * * 1-5",
+    execution_timezone="America/New_York",
+    description="Holds the session of the day against a backtest of it, once its bars are in",
+)
+def parity_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Today's session, after the close and the fetching of its bars."""
+    today = context.scheduled_execution_time.astimezone(calendar.NEW_YORK).date()
+    if calendar.session_on_or_before(today) != today:
+        return dg.SkipReason(f"the exchange has no session on {today}")
+    return dg.RunRequest(run_key=f"parity:{today}", partition_key=str(today))
+
+
+SCHEDULES = [*(_schedule(feed) for feed in FEED_JOBS), parity_schedule]

@@ -12,7 +12,7 @@ from qgtm_core.schemas.registry import table_for
 from qgtm_resources.clients.warehouse import Warehouse
 
 # groups of tables that hold several books
-BOOK_GROUPS = frozenset({"portfolio", "risk", "execution", "tca", "intraday", "options"})
+BOOK_GROUPS = frozenset({"portfolio", "risk", "execution", "tca", "intraday", "options", "ops"})
 
 
 class WarehouseIOManager(dg.ConfigurableIOManager):

@@ -28,6 +28,18 @@ ALLOWED_SHARE = 0.01  # of orders that may stay unexplained (house rule)
 
 
 @dataclass(frozen=True, slots=True)
+class LevelCount:
+    """Items of one level: compared, equal, and different by cause (an item counts once for each of its causes)."""
+
+    session: dt.date
+    book: str
+    level: str
+    compared: int
+    equal: int
+    causes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One session: rows of `ops/parity`, items compared by level, and whether the intents are the same bytes."""
 
@@ -43,23 +55,17 @@ class Report:
         """Symbols with a difference that nothing explains, each counted as one order."""
         return _unexplained(self.rows)["symbol"].n_unique()
 
-    def levels(self) -> list[dict[str, object]]:
-        """A level a row: items compared, equal, and different by cause (an item counts once for each cause)."""
+    def levels(self) -> list[LevelCount]:
+        """A level each, from signals to fees."""
         return [self._level(level) for level in Level]
 
-    def _level(self, level: Level) -> dict[str, object]:
+    def _level(self, level: Level) -> LevelCount:
         own = self.rows.filter(pl.col("level") == level.value)
         item = ("strategy_id", "symbol", "client_order_id") if level is Level.FILL else ("strategy_id", "symbol")
         counts = own.group_by("cause").agg(n=pl.struct(item).n_unique()).sort("cause")
-        compared = self.compared.get(level.value, 0)
-        return {
-            "session": self.session,
-            "book": self.book,
-            "level": level.value,
-            "compared": compared,
-            "equal": compared - own.select(item).n_unique(),
-            "causes": dict(counts.iter_rows()),
-        }
+        compared = self.compared[level.value]
+        equal = compared - own.select(item).n_unique()
+        return LevelCount(self.session, self.book, level.value, compared, equal, dict(counts.iter_rows()))
 
 
 def _unexplained(rows: pl.DataFrame) -> pl.DataFrame:
