@@ -81,6 +81,4 @@ def optimal_block(returns: FloatArray) -> float:
     spectrum = covariance[0] + 2.0 * weight.sum()
     slope = 2.0 * (lag * weight).sum()
     longest = math.ceil(min(3.0 * math.sqrt(n), n / 3.0))
-    if spectrum == 0.0:
-        return float(longest)
-    return float(np.clip(np.cbrt(slope**2 / spectrum**2 * n), 1.0, longest))
+    return float(np.clip(np.cbrt(slope**2 * n / max(spectrum**2, np.finfo(np.float64).tiny)), 1.0, longest))
