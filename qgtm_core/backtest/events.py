@@ -77,8 +77,8 @@ class BarRun:
 def compile_decision(decide: Decide) -> Decision:
     """Compile a rule once and keep it on disk; it must be a function of a module and use what numba knows.
 
-    `decide(t, bar, shares, state, target)`: number of the bar, its (N, 5) fields as FIELDS, shares held (N,), the rule's
-    own memory (changed in place), and where to write the target in shares (N,), which starts as what is held; NaN: no
+    `decide(t, bar, shares, state, target)`: number of the bar, its (N, 5) FIELDS, shares held (N,), the rule's own
+    memory (changed in place), and where to write the target in shares (N,), which starts as what is held; NaN: no
     order. It must not raise: a compiled one cannot.
     """
     compiled = importlib.import_module("qgtm_core.kernels.events").compiled_decision(decide)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from enum import StrEnum, unique
+
 import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 KELLY_FRACTION = 0.5  # of the growth-optimal leverage, at most
 _TOLERANCE = 1e-12  # on the gradient, in units where it is of order one
+
+
+@unique
+class Linkage(StrEnum):
+    """What clusters are made of: distances between columns of the distances, as in the paper, or the distances."""
+
+    COLUMNS = "COLUMNS"
+    PAIRS = "PAIRS"
 
 
 def inverse_volatility(volatility: Vector) -> Vector:
@@ -40,19 +50,23 @@ def equal_risk_contribution(covariance: Vector, max_steps: int = 100) -> Vector:
     return unsolved
 
 
-def hierarchical_risk_parity(covariance: Vector) -> Vector:
+def hierarchical_risk_parity(
+    covariance: Vector, *, linkage: Linkage = Linkage.COLUMNS, optimal_order: bool = False
+) -> Vector:
     """M29: return long-only weights that need no inverse of the covariance (López de Prado 2016).
 
-    Distances √((1 − ρ)/2); single linkage on the Euclidean distances between their columns; in the order of the tree
-    the list is halved again and again, each half getting one minus its share of the two inverse-variance portfolios'
-    variances. `covariance` is (n, n); NaN unless all variances are positive and everything is finite.
+    Distances √((1 − ρ)/2); single linkage on the Euclidean distances between their columns (or, with Linkage.PAIRS, on
+    themselves); in the order of the tree the list is halved again and again, each half getting one minus its share of
+    the two inverse-variance portfolios' variances. `optimal_order` turns branches so that neighbours are as near as
+    the tree allows (Bar-Joseph, Gifford and Jaakkola 2001). `covariance` is (n, n); NaN unless all variances are
+    positive and everything is finite.
     """
     n = covariance.shape[0]
     variance = np.diag(covariance)
     if not np.isfinite(covariance).all() or not (variance > 0.0).all():
         return np.full(n, np.nan)
     weights = np.ones(n)
-    clusters = [_quasi_diagonal(covariance)]
+    clusters = [_quasi_diagonal(covariance, linkage, optimal_order=optimal_order)]
     while clusters:
         halves = [half for whole in clusters for half in (whole[: len(whole) // 2], whole[len(whole) // 2 :])]
         clusters = [half for half in halves if len(half) > 1]
@@ -65,10 +79,10 @@ def hierarchical_risk_parity(covariance: Vector) -> Vector:
     return weights
 
 
-def _quasi_diagonal(covariance: Vector) -> NDArray[np.intp]:
+def _quasi_diagonal(covariance: Vector, kind: Linkage, *, optimal_order: bool) -> NDArray[np.intp]:
     """Members in the order of the tree's leaves: similar ones next to each other."""
     from scipy.cluster.hierarchy import leaves_list, linkage
-    from scipy.spatial.distance import pdist
+    from scipy.spatial.distance import pdist, squareform
 
     n = covariance.shape[0]
     if n == 1:
@@ -76,7 +90,8 @@ def _quasi_diagonal(covariance: Vector) -> NDArray[np.intp]:
     sd = np.sqrt(np.diag(covariance))
     distance = np.sqrt(np.maximum(1.0 - covariance / np.outer(sd, sd), 0.0) / 2.0)
     np.fill_diagonal(distance, 0.0)
-    return np.asarray(leaves_list(linkage(pdist(distance), "single")), dtype=np.intp)
+    pairs = pdist(distance) if kind is Linkage.COLUMNS else squareform(distance, checks=False)
+    return np.asarray(leaves_list(linkage(pairs, "single", optimal_ordering=optimal_order)), dtype=np.intp)
 
 
 def _cluster_variance(covariance: Vector, members: NDArray[np.intp]) -> float:
