@@ -52,6 +52,6 @@ def lookahead(
     work.require_known(strategy_id)
     settings = settings_from(home, feed, archive)
     with progress_to(stderr_console(), quiet=as_json) as progress:
-        report = work.search(settings, strategy_id, begin, end, cuts, progress)
+        report = work.search_stored(settings, strategy_id, begin, end, cuts, progress)
     emit(report.document(), *report.shown(), as_json=as_json)
     finish(ok=report.ok)

@@ -98,7 +98,7 @@ def spoil(table: Table, frame: pl.DataFrame, session: dt.date, change: Change | 
 def _shuffle(table: Table, frame: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
     """The same rows with the measurements of others, whole rows of them."""
     columns = [name for name in table.columns if name not in table.key and name != "revision"]
-    return frame.with_columns(frame.select(columns)[random.permutation(frame.height)])
+    return frame.with_columns(frame.select(columns)[random.permutation(frame.height)]) if columns else frame
 
 
 def _noise(table: Table, frame: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:

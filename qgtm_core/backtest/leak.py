@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -26,3 +27,9 @@ class Leak:
         way = f"; reaches {' → '.join(self.reaches)}" if self.reaches else ""
         values = f": {self.expected} / {self.found}" if self.expected or self.found else ""
         return f"{self.stage}/{self.table}.{self.column} at {self.key or self.session}, {self.kind}{values}{way}"
+
+    def concerns(self, strategy_id: str, own: Collection[str]) -> bool:
+        """Whether a strategy is touched by it, given the tables it is made of; what belongs to no table touches all."""
+        if self.stage in {"raw", "fills", "models"} or self.table in {"market", "panel"}:
+            return True
+        return self.table == strategy_id if self.stage == "returns" else f"{self.stage}/{self.table}" in own

@@ -38,7 +38,7 @@ def compare(expected: World, found: World, until: dt.date) -> dict[str, Differen
     for node, frame in expected.frames.items():
         if node in found.frames:
             both = [cut(f, until) for f in (frame, found.frames[node])]
-            out[node] = differences(*both, keys_of(node), "available_at" if node.startswith("pit/") else "")
+            out[node] = differences(both[0], both[1], keys_of(node), "available_at" if node.startswith("pit/") else "")
     return out
 
 
@@ -57,6 +57,14 @@ def origins(compared: Mapping[str, Difference], strategies: Mapping[str, Strateg
     return leaks
 
 
+def ancestors(node: str, strategies: Mapping[str, Strategy]) -> tuple[str, ...]:
+    """A table and all it is made of."""
+    found = [node]
+    for here in found:
+        found += [parent for parent in parents(here, strategies) if parent not in found]
+    return tuple(found)
+
+
 def shortest_way(node: str, strategies: Mapping[str, Strategy], within: Sequence[str]) -> tuple[str, ...]:
     """Tables from a node to the nearest signal, over the nodes of `within` only (none given: over all)."""
     if node.startswith("signals/"):
@@ -64,7 +72,7 @@ def shortest_way(node: str, strategies: Mapping[str, Strategy], within: Sequence
     tables = dict.fromkeys(table for s in strategies.values() for table in s.tables)
     nodes = [*(f"features/{table}" for table in tables), *(f"signals/{key}" for key in strategies)]
     nodes = [one for one in nodes if not within or one in within]
-    ways = {node: ()}
+    ways: dict[str, tuple[str, ...]] = {node: ()}
     queue: list[str] = [node]
     for here in queue:
         for there in nodes:
@@ -140,7 +148,7 @@ def search(pipeline: Pipeline, case: Case, cuts: Sequence[dt.date], progress: Pr
         "fills": accounts.fills(pipeline, cuts),
     }
     progress("a planted leak", steps - 1, steps)
-    blind = blindness(pipeline, case, full, cuts[-1])
+    blind = blindness(pipeline, full, cuts[-1])
     progress("done", steps, steps)
     leaks = [leak for one in comparisons for leak in origins(one.by_table, case.strategies, one.kind)]
     leaks += [_with_way(leak, case) for _, others in found.values() for leak in others]
@@ -193,10 +201,7 @@ def _first_of_each(leaks: Sequence[Leak]) -> tuple[Leak, ...]:
     return tuple({(leak.stage, leak.table): leak for leak in reversed(order)}.values())[::-1]
 
 
-# whether it sees
-
-
-def blindness(pipeline: Pipeline, case: Case, full: World, session: dt.date) -> str:
+def blindness(pipeline: Pipeline, full: World, session: dt.date) -> str:
     """Plant a leak in memory and look for it; why it was not found, empty when it was.
 
     Every number of one feature table is taken from the session after. Where there is no number nothing can be proven.
@@ -214,7 +219,7 @@ def blindness(pipeline: Pipeline, case: Case, full: World, session: dt.date) -> 
                 leaky.features(rows, until, (name,))[name]
                 for rows, until in ((pit, days), (truncated(pit, session), days.filter(pl.col("session") <= session)))
             ]
-            seen = differences(*(cut(rows, session) for rows in worlds), FEATURE_TABLES[name].key)
+            seen = differences(cut(worlds[0], session), cut(worlds[1], session), FEATURE_TABLES[name].key)
             return "" if seen.different else f"a leak planted in features/{name} at {session} was not found"
     return f"no feature of {session} has a value: nothing to compare"
 

@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -28,9 +29,6 @@ Pit = Mapping[str, pl.DataFrame]
 ARRAYS = ("next_return", "annual_vol", "half_spread_bp", "adv_usd", "price_usd", "borrow_rate")
 MID = 100.0  # USD, at the decision of an order worked in the check of fills
 MOVED = 1.01  # times the mid
-
-
-# returns
 
 
 def returns(pipeline: Pipeline, case: Case, world: World, pit: Pit, cuts: Sequence[dt.date]) -> Found:
@@ -71,12 +69,11 @@ def _return_leaks(
 ) -> list[Leak]:
     one, other = full[:, kept], found[:, kept]
     wrong = ~((one == other) | (np.isnan(one) & np.isnan(other)))
-    offset = kept.start or 0
-    return [
-        Leak("returns", ids[i], "net", sessions[offset + (t := int(wrong[i].argmax()))], ids[i], kind, str(one[i, t]),
-             str(other[i, t]))
-        for i in np.flatnonzero(wrong.any(axis=1))
-    ]  # fmt: skip
+    days, leaks = sessions[kept], []
+    for i in (int(place) for place in np.flatnonzero(wrong.any(axis=1))):
+        t = int(wrong[i].argmax())
+        leaks.append(Leak("returns", ids[i], "net", days[t], ids[i], kind, str(one[i, t]), str(other[i, t])))
+    return leaks
 
 
 def _market_leaks(market: ResearchMarket, again: ResearchMarket, place: int) -> list[Leak]:
@@ -99,7 +96,7 @@ def _spoilt_future(
         traded = np.isin(market.symbols, case.strategies[key].symbols)
         wild[i, place + 1 :, traded] = random.uniform(-1, 1, (int(traded.sum()), score.shape[1] - place - 1))
     later = slice(place + 1, None)
-    return wild, replace(market, **{name: _noisy(getattr(market, name), later, random) for name in ARRAYS})
+    return wild, _with_arrays(market, {name: _noisy(getattr(market, name), later, random) for name in ARRAYS})
 
 
 def _spoilt_past(market: ResearchMarket, place: int) -> ResearchMarket:
@@ -114,10 +111,13 @@ def _noisy(values: Array, rows: slice, random: np.random.Generator) -> Array:
 
 
 def _first(market: ResearchMarket, rows: int) -> ResearchMarket:
-    return replace(market, sessions=market.sessions[:rows], **{name: getattr(market, name)[:rows] for name in ARRAYS})
+    arrays = {name: getattr(market, name)[:rows] for name in ARRAYS}
+    return _with_arrays(replace(market, sessions=market.sessions[:rows]), arrays)
 
 
-# fills
+def _with_arrays(market: ResearchMarket, arrays: Mapping[str, Array]) -> ResearchMarket:
+    changed: Mapping[str, Any] = arrays
+    return replace(market, **changed)
 
 
 def fills(pipeline: Pipeline, cuts: Sequence[dt.date]) -> Found:

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from qgtm_core import calendar, publication
 from qgtm_core.backtest.differences import differences
-from qgtm_core.backtest.histories import SEED, spoilt
+from qgtm_core.backtest.histories import spoilt
 from qgtm_core.backtest.leak import Leak
-from qgtm_core.backtest.pipeline import Case, Pipeline, World
-from qgtm_core.backtest.research import ResearchMarket, matrix
+from qgtm_core.backtest.pipeline import Case, Pipeline
 from qgtm_core.features.common import PRICE_KEY
 from qgtm_core.features.registry import FEATURES
 from qgtm_core.models.ensemble import SPEC as ENSEMBLE
@@ -59,7 +57,7 @@ SERIES_RULES: Mapping[Rule, tuple[str, ...]] = {
 
 def published(raw: Pit) -> Found:
     """No raw row may be known before its publication rule allows, nor belong to a session decided before that."""
-    rows, leaks = 0, []
+    rows, leaks = 0, list[Leak]()
     decided = calendar.schedule().select("session", _bound="decided_at")
     for name, frame in raw.items():
         rows += frame.height
@@ -102,7 +100,7 @@ def stated(pit: Pit, raw: Pit) -> Found:
     A value that the source stated only later, or never, is a leak: a revision at its first date, a restated past, a
     hole filled from behind. Raw tables that do not carry the key of the PIT table are not looked at.
     """
-    rows, leaks = 0, []
+    rows, leaks = 0, list[Leak]()
     for name, frame in pit.items():
         key = list(PIT_TABLES[name].key)
         given = [raw[s] for s in PIT_SOURCES[name] if s in raw and set(key) <= set(raw[s].columns)]
@@ -138,7 +136,7 @@ def _unstated(name: str, rows: pl.DataFrame, said: pl.DataFrame, key: list[str],
 
 def known_at_decision(features: Pit) -> Found:
     """No feature row may carry an instant of availability after its own decision."""
-    rows, leaks = 0, []
+    rows, leaks = 0, list[Leak]()
     decisions = calendar.schedule().select("session", _decided="decided_at")
     for name, frame in features.items():
         columns = [c for c in frame.columns if c.endswith("available_at")]
@@ -156,7 +154,7 @@ def known_at_decision(features: Pit) -> Found:
 
 def fits(pipeline: Pipeline, case: Case, pit: Pit, session: dt.date) -> Found:
     """The newest fit up to a session, from the whole history and from one spoilt after its own decision, is one."""
-    rows, leaks = 0, []
+    rows, leaks = 0, list[Leak]()
     if not any("models" in FEATURES[table].sources for table in case.tables):
         return rows, leaks
     for trainer in pipeline.trainers:
@@ -170,12 +168,12 @@ def fits(pipeline: Pipeline, case: Case, pit: Pit, session: dt.date) -> Found:
             for given in (known, spoilt(PIT_TABLES, known, due[-1]))
         ]
         rows += made[0].height
-        found = differences(*made, PIT_TABLES["models"].unique)
+        found = differences(made[0], made[1], PIT_TABLES["models"].unique)
         model = trainer.spec.model_id
         if found.different:
-            shown = (text[:60] for text in (found.expected, found.found))
+            one, other = found.expected[:60], found.found[:60]
             leaks.append(
-                Leak("models", model, found.column, due[-1], found.key, "the future after the fit spoilt", *shown)
+                Leak("models", model, found.column, due[-1], found.key, "the future after the fit spoilt", one, other)
             )
         late = made[0].filter(pl.col("trained_to") > pl.col("event_date")).head(1)
         if late.height:

@@ -61,8 +61,8 @@ class Pipeline:
     """The stages from raw rows to returns; by default the real ones.
 
     `fits` makes the fits of a trainer that are due in a range of sessions; `returns` are net, (…, T) from scores
-    (…, T, N); `fill` works an order in the markets by session. `target` gives the target weights of a session as a frame
-    by `session, symbol`, or null where no book is asked about.
+    (…, T, N); `fill` works an order in the markets by session. `target` gives the target weights of a session as a
+    frame by `session, symbol`, or null where no book is asked about.
     """
 
     normalise: Callable[[str, Mapping[str, pl.DataFrame]], pl.DataFrame] = _pit_rows
@@ -90,7 +90,7 @@ class Case:
     last: dt.date
     raw: Pit
     fits: Pit = field(default_factory=dict)
-    quotes: pl.DataFrame = field(default_factory=lambda: RAW_TABLES["decision_quotes"].empty())
+    quotes: pl.DataFrame = field(default_factory=RAW_TABLES["decision_quotes"].empty)
 
     @property
     def tables(self) -> tuple[str, ...]:
