@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from qgtm_core.backtest.gates import GATES, Verdict
 from qgtm_core.backtest.metrics import METRICS
 from qgtm_core.schemas.results import EVIDENCE_TABLE, METRICS_TABLE
 from qgtm_resources.tearsheets.pointcharts import money
-from qgtm_resources.tearsheets.results import Gate, Record, Row
+from qgtm_resources.tearsheets.results import Record, Row
 from qgtm_resources.tearsheets.svg import signed
 
 NOTHING = "–"
@@ -34,6 +35,11 @@ class Figure:
     values: Mapping[str, str]
     unit: str
     title: str
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value."""
+        return any(text != NOTHING for text in self.values.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ GROUPS: Mapping[str, Sequence[Spec]] = {
         Spec(("cpcv_paths",), "paths", "count", _count),
         Spec(("oos_sessions",), "sample", "sessions", _count),
     ),
-    "Registered parameters, whole sample": (
+    "Whole sample, registered parameters": (
         Spec(("sharpe",), "Sharpe, after costs", _SHARPE, _ratio),
         Spec(("sharpe_low", "sharpe_high"), "95 % interval", _SHARPE, _ratio),
         Spec(("gross_sharpe",), "Sharpe, before costs", _SHARPE, _ratio),
@@ -124,7 +130,9 @@ def groups_of(record: Record) -> list[tuple[str, list[Figure]]]:
     values = {**record.metrics, **{k: v for k, v in record.evidence.items() if v is not None}}
     groups = [(name, [_figure(spec, values) for spec in specs]) for name, specs in GROUPS.items()]
     groups.append(("Shape of returns", [_figure(spec, values) for spec in MORE]))
-    return [(n, lines) for n, lines in groups if any(v != NOTHING for f in lines for v in f.values.values())]
+    if not record.evidence:  # a replay alone: what was never asked is no gap
+        groups = [(name, [figure for figure in lines if figure.known]) for name, lines in groups]
+    return [(name, lines) for name, lines in groups if any(figure.known for figure in lines)]
 
 
 def text_of(column: str, row: Row) -> str:
@@ -133,17 +141,22 @@ def text_of(column: str, row: Row) -> str:
     return NOTHING if value is None else spec.show(value)
 
 
-def gate_lines(gates: Sequence[Gate], row: Row) -> list[GateLine]:
-    """The gates with figure, threshold and outcome."""
+def gate_lines(row: Row) -> list[GateLine]:
+    """The gates with figure, limit and outcome."""
     lines = []
-    for gate in gates:
-        spec = _BY_COLUMN.get(gate.column) or Spec((gate.column,), gate.column.replace("_", " "), "", _ratio)
-        limits = (("≥", gate.at_least), ("≤", gate.at_most))
-        threshold = " and ".join(f"{sign} {spec.show(limit)}" for sign, limit in limits if limit is not None)
-        value = row.get(gate.column)
-        shown = NOTHING if value is None else spec.show(value)
-        lines.append(GateLine(spec.label, shown, threshold, spec.unit, gate.passed(value), definition(gate.column)))
+    for gate in GATES:
+        spec = _BY_COLUMN[gate.column]
+        limit = f"{'≥' if gate.at_least else '≤'} {spec.show(gate.limit)}"
+        outcome = gate.passes(row) if row else False
+        lines.append(GateLine(gate.name, text_of(gate.column, row), limit, spec.unit, outcome, definition(gate.column)))
     return lines
+
+
+def not_passed(row: Row) -> str:
+    """Names of the gates a record does not pass, or what is missing."""
+    if row["verdict"] == Verdict.NO_DATA.value:
+        return str(row["failed"])
+    return "; ".join(gate.name for gate in GATES if not gate.passes(row))
 
 
 def definition(column: str) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from qgtm_core.backtest.gates import Verdict
 from qgtm_core.strategies.catalogue import describe
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_resources.pictures import HYPOTHETICAL
@@ -22,7 +22,7 @@ from qgtm_resources.tearsheets import figures
 from qgtm_resources.tearsheets.charts import charts_of, oos_from
 from qgtm_resources.tearsheets.league import league
 from qgtm_resources.tearsheets.months import NAMES, monthly
-from qgtm_resources.tearsheets.results import FAIL, NO_DATA, PASS, PORTFOLIO, Progress, Record, Results, records
+from qgtm_resources.tearsheets.results import NO_DATA, PORTFOLIO, Progress, Record, Results, records
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -38,7 +38,7 @@ METHODS = {
     "YEAR": "Years",
     "CAPACITY": "Capital, USD",
 }
-WORDS = {PASS: "✓ PASS", FAIL: "✕ FAIL", NO_DATA: "○ NO DATA", "": "no verdict"}
+WORDS = {Verdict.PASS.value: "✓ PASS", Verdict.FAIL.value: "✕ FAIL", NO_DATA: "○ NO DATA"}
 _TESTED = ("in_sample_sharpe", "sharpe", "annual_return", "max_drawdown", "sessions")
 _SHOWN = ("oos_sharpe", "oos_low", "oos_high", "in_sample_sharpe", "sharpe", "dsr", "pbo", "trials", "max_drawdown",
           "annual_turnover", "capacity_usd", "sessions")  # fmt: skip
@@ -55,7 +55,7 @@ def write_tearsheets(folder: Path, results: Results, progress: Progress | None =
         if progress is not None:
             progress("tear sheets", done, len(found))
         path = folder / f"{record.id}.html"
-        path.write_text(sheet(record, results), encoding="utf-8")
+        path.write_text(sheet(record), encoding="utf-8")
         written[record.id] = path
     (folder / "index.html").write_text(index(results, tuple(written)), encoding="utf-8")
     if progress is not None:
@@ -63,7 +63,7 @@ def write_tearsheets(folder: Path, results: Results, progress: Progress | None =
     return written
 
 
-def sheet(record: Record, results: Results) -> str:
+def sheet(record: Record) -> str:
     """One page: verdict and gates, figures, charts, months, what stands behind it, what the strategy is."""
     e, charts = record.evidence, charts_of(record)
     about = describe(REGISTRY[record.id]) if record.id in REGISTRY else None
@@ -71,13 +71,13 @@ def sheet(record: Record, results: Results) -> str:
         SHEET,
         title=record.id,
         verdict=record.verdict,
-        words=WORDS[record.verdict],
+        words=WORDS.get(record.verdict, ""),
         evidence=e,
         about=about,
         needs=list(dict.fromkeys(text for item in about["inputs"] for text in item["data"])) if about else [],
         portfolio=record.id == PORTFOLIO,
         silent=record.verdict == NO_DATA,
-        gates=figures.gate_lines(results.gates, e) if e and record.verdict != NO_DATA else [],
+        gates=figures.gate_lines(e) if e and record.verdict != NO_DATA else [],
         groups=[] if record.verdict == NO_DATA else figures.groups_of(record),
         hashes=[(name.replace("_", " "), e[name]) for name in figures.HASHES if e.get(name)],
         book=e.get("book") or record.metrics.get("book") or "",
@@ -94,18 +94,25 @@ def index(results: Results, written: tuple[str, ...]) -> str:
     """The league table of all records, those without data at the end."""
     evidence = results.evidence.filter(pl.col("strategy_id") != PORTFOLIO)
     rows = [
-        {**row, "text": {name: figures.text_of(name, row) for name in _SHOWN}, "words": WORDS[row["verdict"]]}
+        {
+            **row,
+            "text": {name: figures.text_of(name, row) for name in _SHOWN},
+            "words": WORDS[row["verdict"]],
+            "why": figures.not_passed(row),
+        }
         for row in league(evidence).iter_rows(named=True)
     ]
-    counts = {words: evidence.filter(verdict=verdict).height for verdict, words in WORDS.items() if verdict}
+    counts = [(verdict, words, evidence.filter(verdict=verdict).height) for verdict, words in WORDS.items()]
+    whole = results.evidence.filter(strategy_id=PORTFOLIO)["verdict"]
     return _render(
         INDEX,
         title="Evidence",
         rows=rows,
         counts=counts,
         portfolio=PORTFOLIO in written,
+        portfolio_verdict=(whole[0], WORDS[whole[0]]) if len(whole) else None,
         book=rows[0]["book"] if rows else "",
-        gates=[asdict(line) for line in figures.gate_lines(results.gates, {})],
+        gates=figures.gate_lines({}),
         script=_static("sort.js"),
     )
 

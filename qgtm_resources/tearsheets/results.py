@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from qgtm_core.backtest.gates import Verdict
 from qgtm_core.schemas.results import (
     METRICS_TABLE,
     OUT_OF_SAMPLE_TABLE,
@@ -18,7 +19,7 @@ from qgtm_core.schemas.results import (
 )
 
 PORTFOLIO = "portfolio"
-PASS, FAIL, NO_DATA = "PASS", "FAIL", "NO_DATA"
+NO_DATA = Verdict.NO_DATA.value
 Progress = Callable[[str, int, int], None]
 Row = Mapping[str, Any]
 
@@ -26,21 +27,6 @@ Row = Mapping[str, Any]
 def sheet_folder(warehouse_folder: Path, book: str) -> Path:
     """Where the sheets of a backtest are kept."""
     return warehouse_folder / "results" / book
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One condition of the verdict: a column of the evidence and the least or the most it may be; null fails."""
-
-    column: str
-    at_least: float | None = None
-    at_most: float | None = None
-
-    def passed(self, value: float | None) -> bool:
-        """Whether the figure is good enough."""
-        if value is None:
-            return False
-        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +39,6 @@ class Results:
     validation: pl.DataFrame = field(default_factory=VALIDATION_TABLE.empty)
     metrics: pl.DataFrame = field(default_factory=METRICS_TABLE.empty)
     portfolio: pl.DataFrame = field(default_factory=PORTFOLIO_TABLE.empty)
-    gates: Sequence[Gate] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +84,23 @@ def records(results: Results) -> list[Record]:
             id=name,
             evidence=evidence.get(name, {}),
             metrics=metrics.get(name, {}),
-            returns=parts["returns"].get(name, results.strategy_returns.clear()).sort("session"),
+            returns=_in_sample(parts["returns"].get(name), evidence.get(name, {}), results.strategy_returns.clear()),
             out_of_sample=parts["out_of_sample"].get(name, results.out_of_sample.clear()).sort("session"),
             validation=parts["validation"].get(name, results.validation.clear()),
             portfolio=results.portfolio.sort("session") if name == PORTFOLIO else none,
         )
         for name in names
     ]
+
+
+def _in_sample(rows: pl.DataFrame | None, evidence: Row, none: pl.DataFrame) -> pl.DataFrame:
+    """The sessions the evidence is about, from the first signal to the last, oldest first; all without evidence."""
+    if rows is None or evidence.get("verdict") == NO_DATA:
+        return none
+    first, last = evidence.get("first"), evidence.get("last")
+    if first is not None and last is not None:
+        rows = rows.filter(pl.col("session").is_between(first, last))
+    return rows.sort("session")
 
 
 def _by_strategy(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:

@@ -109,7 +109,7 @@ class Scale:
 
     def ticks(self, suffix: str = "", factor: float = 1.0) -> list[Tick]:
         """Round values, about five, in `factor` times the unit."""
-        step = nice_step((self.high - self.low) * factor / 4.0)
+        step = nice_step((self.high - self.low) * factor / 6.0)
         begin = math.ceil(self.low * factor / step - 1e-9)
         end = math.floor(self.high * factor / step + 1e-9)
         places = max(0, -math.floor(math.log10(step) + 1e-9))
