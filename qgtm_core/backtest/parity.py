@@ -108,7 +108,7 @@ def compare(sides: Sides, facts: Facts) -> Report:
     return Report(
         session=facts.session,
         book=facts.book,
-        rows=PARITY_TABLE.conform(pl.DataFrame(found.rows, schema=PARITY_TABLE.dtypes)).sort(PARITY_TABLE.key),
+        rows=PARITY_TABLE.conform(pl.DataFrame(found.rows, schema=PARITY_TABLE.dtypes)),
         compared=compared,
         orders=len(ids),
         intents_identical=intent_bytes(live) == intent_bytes(again),

@@ -129,7 +129,9 @@ def orders(sides: Sides, facts: Facts, found: Found) -> int:
 
 def fills(sides: Sides, facts: Facts, found: Found) -> int:
     """What was filled and at which average price, by order; then every fill that no order of ours asked for."""
-    frames = [_fill_frame(side) for side in (sides.live, sides.again, sides.staged)]
+    asked = (sides.live.intents, sides.again.intents, sides.live.intents)  # staged: the model's fills of live's orders
+    filled = (sides.live.executions, sides.again.executions, sides.staged.executions)
+    frames = [_fill_frame(*one) for one in zip(asked, filled, strict=True)]
     both = {intent.client_order_id: intent for intent in (*sides.again.intents, *sides.live.intents)}
     for each in beside(frames, ("symbol", "client_order_id"), {"filled_shares": "shares", "average_price": "bp"}):
         if each.field == "average_price" and None in {each.live, each.again}:
@@ -216,13 +218,13 @@ def _order_frame(intents: Sequence[OrderIntent]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_ORDER_SCHEMA)
 
 
-def _fill_frame(side: Stages) -> pl.DataFrame:
+def _fill_frame(intents: Sequence[OrderIntent], executions: Sequence[Execution]) -> pl.DataFrame:
     """One row an order; nothing filled is zero shares and no price."""
     by_order: dict[str, list[Execution]] = defaultdict(list)
-    for fill in side.executions:
+    for fill in executions:
         by_order[fill.client_order_id].append(fill)
     rows = []
-    for intent in side.intents:
+    for intent in intents:
         own = by_order[intent.client_order_id]
         price = average_price(own)
         rows.append(
