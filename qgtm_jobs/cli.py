@@ -12,7 +12,16 @@ from collections.abc import Sequence
 import typer
 
 from qgtm_core.errors import QgtmError
-from qgtm_jobs import cli_books, cli_lookahead, cli_parity, cli_strategies, cli_system, cli_trials, cli_work
+from qgtm_jobs import (
+    cli_books,
+    cli_evidence,
+    cli_lookahead,
+    cli_parity,
+    cli_strategies,
+    cli_system,
+    cli_trials,
+    cli_work,
+)
 from qgtm_jobs.cli_support import EXIT_INTERRUPTED, exit_code_of, stop_on_sigterm
 
 app = typer.Typer(
@@ -27,6 +36,7 @@ cli_work.register(app)
 cli_strategies.register(app)
 cli_books.register(app)
 cli_parity.register(app)
+cli_evidence.register(app)
 cli_system.register(app)
 cli_trials.register(app)
 cli_lookahead.register(app)

@@ -1,0 +1,234 @@
+"""The evidence of a backtest as an operator reads it: the league table, and one strategy's record in full."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from qgtm_core.backtest.evidence import Verdict
+from qgtm_core.errors import ConfigError
+from qgtm_core.schemas.results import EVIDENCE_TABLE, VALIDATION_TABLE
+from qgtm_jobs import render
+from qgtm_resources.clients.warehouse import Warehouse
+from qgtm_resources.pictures import HYPOTHETICAL
+from qgtm_resources.tearsheets import figures
+from qgtm_resources.tearsheets.league import BY, league
+from qgtm_resources.tearsheets.results import PORTFOLIO, Record, sheet_folder
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table as Shown
+
+HOW = "make it with `qgtm evidence --run` (--from and --to choose the sessions)"
+VERDICTS: Mapping[str, str] = {v.value.lower().replace("_", "-"): v.value for v in Verdict}
+STYLES: Mapping[str, str] = {Verdict.PASS.value: "bold green", Verdict.FAIL.value: "bold red",
+                             Verdict.NO_DATA.value: "dim"}  # fmt: skip
+# heading -> columns of the evidence; the headings are names --sort knows too
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "oos": ("oos_sharpe",), "95 %": ("oos_low", "oos_high"), "training": ("in_sample_sharpe",), "dsr": ("dsr",),
+    "pbo": ("pbo",), "trials": ("trials",), "drawdown %": ("max_drawdown",), "turnover": ("annual_turnover",),
+    "capacity": ("capacity_usd",), "sessions": ("sessions",),
+}  # fmt: skip
+ALIASES: Mapping[str, str] = {
+    **{name.split(maxsplit=1)[0]: columns[0] for name, columns in COLUMNS.items()}, "id": "strategy_id", "is":
+    "in_sample_sharpe",
+}  # fmt: skip
+CAPTION = "oos, training: annual Sharpe ratio, walk-forward; dsr, pbo: probabilities; turnover × capital a year; USD"
+
+
+@dataclass(frozen=True, slots=True)
+class League:
+    """Records of one backtest, ranked; `portfolio` has one row or none."""
+
+    book: str
+    sorted_by: str
+    rows: pl.DataFrame
+    portfolio: pl.DataFrame
+    page: Path | None  # null where none was written
+
+    def document(self) -> Mapping[str, Any]:
+        """Everything, as plain values."""
+        return {
+            "book": self.book, "sorted_by": self.sorted_by, "hypothetical": HYPOTHETICAL, "strategies": self.rows,
+            "portfolio": self.portfolio, "page": self.page,
+        }  # fmt: skip
+
+    def shown(self) -> Iterable[RenderableType]:
+        """The table, its counts and where the page is."""
+        counted = self.rows["verdict"].value_counts()
+        counts = {str(verdict): int(count) for verdict, count in counted.iter_rows()}
+        told = ", ".join(f"{counts.get(v.value, 0)} {v.value}" for v in Verdict)
+        yield f"\n[bold]Evidence of {self.book}[/bold] · {told} · {HYPOTHETICAL}\n"
+        yield _table(self.rows, f"Strategies by {self.sorted_by.replace('_', ' ')}")
+        if self.portfolio.height:
+            yield _table(self.portfolio, "The portfolio of those that trade")
+        where = {"one record": "qgtm evidence ID"}
+        if self.page is not None:
+            where["as a page"] = str(self.page)
+        yield render.pairs("Where to look next", where)
+
+
+@dataclass(frozen=True, slots=True)
+class OneRecord:
+    """A strategy's record with all that stands behind it."""
+
+    record: Record
+    page: Path | None  # null where none was written
+
+    def document(self) -> Mapping[str, Any]:
+        """Everything, as plain values."""
+        return {
+            **self.record.evidence, "hypothetical": HYPOTHETICAL, "gates": figures.gate_lines(self.record.evidence),
+            "validation": self.record.validation, "tear_sheet": self.page,
+        }  # fmt: skip
+
+    def shown(self) -> Iterable[RenderableType]:
+        """Verdict, gates, figures, then the rows of every way of validating."""
+        from rich.text import Text
+
+        e = self.record.evidence
+        yield Text.assemble(
+            f"\n{self.record.id}: ",
+            (e["verdict"], STYLES[e["verdict"]]),
+            f"  ({e['status']}; {e['book']})\n",
+            HYPOTHETICAL,
+        )
+        if self.record.verdict == Verdict.NO_DATA.value:
+            yield Text(f"There is no record: {e['failed']}")
+        else:
+            yield _gates(self.record)
+            for name, lines in figures.groups_of(self.record):
+                yield render.pairs(
+                    name, {line.label: f"{' … '.join(line.values.values())} {line.unit}" for line in lines}
+                )
+            yield from self._validation()
+        hashes = {name.replace("_", " "): e[name] for name in figures.HASHES}
+        yield render.pairs("Where it comes from", {**hashes, "tear sheet": str(self.page or "not written")})
+
+    def _validation(self) -> Iterable[RenderableType]:
+        for method in self.record.validation["method"].unique(maintain_order=True):
+            rows = self.record.method(method).select(
+                "label", "first", "last", "sessions", training="in_sample_sharpe", sharpe="sharpe",
+                annual_return="annual_return", drawdown="max_drawdown", parameters="trial",
+            )  # fmt: skip
+            kept = [c for c in rows.columns if rows[c].null_count() < rows.height]
+            formats = {"training": _two, "sharpe": _two, "annual_return": render.percent, "drawdown": render.percent,
+                       "parameters": lambda text: text or "as registered"}  # fmt: skip
+            yield render.table(str(method), rows.select(kept), formats, limit=rows.height)
+
+
+def read_league(warehouse: Warehouse, book: str | None, sort: str, verdict: str | None) -> League:
+    """The league table of a backtest, the newest by default. Raises ConfigError on a name that does not exist."""
+    by, wanted = _column(sort), _verdict(verdict)
+    evidence = _evidence(warehouse, book)
+    name = str(evidence["book"][0])
+    whole = pl.col("strategy_id") == PORTFOLIO
+    rows = league(evidence.filter(~whole), by)
+    if wanted is not None:
+        rows = rows.filter(verdict=wanted)
+    return League(name, by, rows, league(evidence.filter(whole), by), _page(warehouse, name, "index"))
+
+
+def read_record(warehouse: Warehouse, book: str | None, strategy_id: str) -> OneRecord:
+    """One record. Raises ConfigError, naming what is near, when the backtest has none of that name."""
+    evidence = _evidence(warehouse, book)
+    own = evidence.filter(strategy_id=strategy_id)
+    name = str(evidence["book"][0])
+    if own.is_empty():
+        near = difflib.get_close_matches(strategy_id, evidence["strategy_id"].to_list(), n=3, cutoff=0.4)
+        raise ConfigError(f"{name} has no evidence of {strategy_id!r}; {_near(near)}")
+    row = own.row(0, named=True)
+    validation = warehouse.read(VALIDATION_TABLE, where={"book": name, "strategy_id": strategy_id})
+    nothing = pl.DataFrame()
+    record = Record(strategy_id, row, {}, nothing, nothing, validation.sort("method", "first", "label"), nothing)
+    return OneRecord(record, _page(warehouse, name, strategy_id))
+
+
+def _evidence(warehouse: Warehouse, book: str | None) -> pl.DataFrame:
+    """The rows of one book."""
+    held = warehouse.read(EVIDENCE_TABLE)
+    if held.is_empty():
+        raise ConfigError(f"there is no evidence in {warehouse.folder} yet: {HOW}")
+    books = held["book"].unique().sort().to_list()
+    chosen = _newest(warehouse, held) if book is None else book
+    if chosen not in books:
+        raise ConfigError(f"--book: there is no evidence of {chosen!r}; there is of {', '.join(books)}")
+    return held.filter(book=chosen)
+
+
+def _newest(warehouse: Warehouse, held: pl.DataFrame) -> str:
+    """The book whose pages were written last; without pages, the one with the latest session."""
+    ends = held.group_by("book").agg(pl.col("session").max()).sort("session", "book")
+    pages = {book: _page(warehouse, book, "index") for book in ends["book"]}
+    newest = max(ends.iter_rows(), key=lambda row: (page.stat().st_mtime_ns if (page := pages[row[0]]) else 0, row[1]))
+    return str(newest[0])
+
+
+def _page(warehouse: Warehouse, book: str, name: str) -> Path | None:
+    path = sheet_folder(warehouse.folder, book) / f"{name}.html"
+    return path if path.exists() else None
+
+
+def _column(text: str) -> str:
+    name = ALIASES.get(text, text)
+    if name not in EVIDENCE_TABLE.columns:
+        near = difflib.get_close_matches(text, [*ALIASES, *EVIDENCE_TABLE.columns], n=3, cutoff=0.4)
+        raise ConfigError(f"--sort: the evidence has no column {text!r}; {_near(near)}")
+    return name
+
+
+def _verdict(text: str | None) -> str | None:
+    if text is None:
+        return None
+    if text.lower() not in VERDICTS:
+        raise ConfigError(f"--verdict: {text!r} is none of {', '.join(VERDICTS)}")
+    return VERDICTS[text.lower()]
+
+
+def _near(names: Sequence[str]) -> str:
+    return f"near it: {', '.join(names)}" if names else f"`qgtm evidence` lists them, the usual order is by {BY}"
+
+
+def _table(rows: pl.DataFrame, title: str) -> Shown:
+    """A row a record, its verdict marked in words and colour; what fails or is missing stands last."""
+    from rich.table import Table as Shown
+    from rich.text import Text
+
+    table = Shown(title=title, title_justify="left", title_style="bold", caption=CAPTION, caption_justify="left")
+    table.add_column("rank", justify="right")
+    for name in ("id", "status", "verdict"):
+        table.add_column(name, no_wrap=True)
+    for name in COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("not passed, or missing", overflow="fold", min_width=22)
+    for row in rows.iter_rows(named=True):
+        values = [" … ".join(figures.text_of(c, row) for c in columns) for columns in COLUMNS.values()]
+        style = STYLES[row["verdict"]]
+        table.add_row(
+            render.text_of(row["rank"]), row["strategy_id"], row["status"], Text(row["verdict"], style), *values,
+            Text(figures.not_passed(row)), style="dim" if row["verdict"] == Verdict.NO_DATA.value else None,
+        )  # fmt: skip
+    return table
+
+
+def _gates(record: Record) -> Shown:
+    lines = figures.gate_lines(record.evidence)
+    frame = pl.DataFrame(
+        {
+            "gate": [line.label for line in lines],
+            "outcome": ["passed" if line.passed else "NOT PASSED" for line in lines],
+            "figure": [line.value for line in lines],
+            "needs": [line.threshold for line in lines],
+            "unit": [line.unit for line in lines],
+        }
+    )
+    return render.table("Gates", frame)
+
+
+def _two(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}"
