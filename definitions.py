@@ -9,6 +9,7 @@ import dagster as dg
 
 from qgtm_assets.backtest import BACKTEST
 from qgtm_assets.checks.drift import DRIFT_CHECKS
+from qgtm_assets.checks.evidence import EVIDENCE_CHECKS
 from qgtm_assets.checks.gates import GATE_CHECKS
 from qgtm_assets.checks.quality import QUALITY_CHECKS
 from qgtm_assets.features import FEATURE_ASSETS, feature_asset
@@ -35,6 +36,7 @@ from qgtm_resources.resources import (
     FeedResource,
     HotStateResource,
     LedgerResource,
+    TrialsResource,
     WarehouseResource,
 )
 from qgtm_resources.settings import Settings, load_settings
@@ -71,6 +73,7 @@ def resources_of(settings: Settings, **overrides: Any) -> dict[str, Any]:
         "feed": feed,
         "desk": desk,
         "ledger": LedgerResource(url=dg.EnvVar("QGTM_POSTGRES_URL")),
+        "trials": TrialsResource(url=dg.EnvVar("QGTM_POSTGRES_URL")),
         "hotstate": HotStateResource(url=dg.EnvVar("QGTM_REDIS_URL")),
         "broker": _broker(settings),
         **overrides,
@@ -136,7 +139,7 @@ def build_defs(settings: Settings, **overrides: Any) -> dict[str, dg.Definitions
                 parity,
             ]
         ),
-        asset_checks=[*QUALITY_CHECKS, *DRIFT_CHECKS, *GATE_CHECKS],
+        asset_checks=[*QUALITY_CHECKS, *DRIFT_CHECKS, *GATE_CHECKS, *EVIDENCE_CHECKS],
         jobs=LIVE_JOBS,
         schedules=SCHEDULES,
         sensors=[
@@ -153,7 +156,7 @@ def build_defs(settings: Settings, **overrides: Any) -> dict[str, dg.Definitions
     research = dg.Definitions(
         assets=BACKTEST,
         jobs=RESEARCH_JOBS,
-        resources=_inert(resources),
+        resources={**_inert(resources), "trials": resources["trials"]},
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},
     )
     return {"live": live, "research": research}

@@ -21,7 +21,7 @@ from qgtm_core.ports import Feed
 from qgtm_core.schemas.signals import signal_table
 from qgtm_core.strategies.evaluate import evaluate, evaluate_all
 from qgtm_core.strategies.panel import signal_key
-from qgtm_core.strategies.registry import DAILY, REGISTRY
+from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.strategies.spec import Strategy, consumed
 from qgtm_core.types import BookState
 from qgtm_core.universe import TRADED
@@ -76,7 +76,9 @@ class ParityDesk:
         if doubtful.is_empty() or decided is None:
             return report
         # something is left to explain: look for rows that came after the decision, and decide without them
-        then = as_known(self.warehouse, self.desk, session, decided, doubtful)
+        names = sorted(set(doubtful["strategy_id"]) - {""})
+        asked = {name: self.strategies[name] for name in names}
+        then = as_known(self.warehouse, self.desk, session, decided, asked)
         if then is None:
             return report
         known_view, told_then, changed = then
@@ -182,14 +184,16 @@ def signals_again(
 
 
 def as_known(
-    warehouse: WarehouseResource, desk: DeskResource, session: dt.date, decided: dt.datetime, doubtful: pl.DataFrame
+    warehouse: WarehouseResource,
+    desk: DeskResource,
+    session: dt.date,
+    decided: dt.datetime,
+    strategies: Mapping[str, Strategy],
 ) -> tuple[SessionView, pl.DataFrame, tuple[Changed, ...]] | None:
-    """The view, the doubtful strategies' signals and what changed, without the rows retrieved after `decided`.
+    """The view, signals of the strategies and what changed, without the rows retrieved after `decided`.
 
     Null when no such row is stored: then nothing that came later can explain anything.
     """
-    names = sorted(set(doubtful["strategy_id"]) - {""})
-    strategies = {name: DAILY[name] for name in names}
     tables = sorted({item.table for s in strategies.values() for item in s.inputs} | {"prices"})
     sources = sorted({source for table in tables for source in FEATURES[table].sources})
     pit = warehouse.read_many("pit", sources, None, session)

@@ -64,14 +64,14 @@ def evidence(
 
 
 def _make(settings: Settings, first: str | None, last: str | None, *, quiet: bool) -> None:
-    from qgtm_jobs import operations
+    from qgtm_jobs import backtests
     from qgtm_jobs.render import progress_to, stderr_console
 
     begin, end = day_of(first, "--from"), day_of(last, "--to")
     if begin is not None and end is not None and begin > end:
         raise ConfigError(f"--from {begin} lies after --to {end}")
     with progress_to(stderr_console(), quiet=quiet) as progress:
-        operations.evidence(settings, begin, end, progress)
+        backtests.evidence(settings, begin, end, progress)
 
 
 def _required(page: Path | None, folder: Path) -> Path:

@@ -123,10 +123,10 @@ def backtest(
     as_json: JsonOption = False,
 ) -> None:
     """Replay the very session code of live trading over history, with the same costs."""
-    from qgtm_jobs import operations
+    from qgtm_jobs import backtests
 
     settings, (begin, end) = settings_from(home, feed, archive), _range(first, last)
-    _perform(lambda progress: operations.backtest(settings, begin, end, progress, out=out), as_json=as_json)
+    _perform(lambda progress: backtests.backtest(settings, begin, end, progress, out=out), as_json=as_json)
 
 
 def flatten(

@@ -75,7 +75,14 @@ backtest = dg.define_asset_job(
     selection=dg.AssetSelection.groups("backtest"),
     executor_def=_IN_PROCESS,
     tags={"dagster/priority": "-5"},
-    description="The engine over a range of sessions, in one run",
+    description="Replay, research and evidence over a range of sessions, in one run",
+)
+evidence_checks = dg.define_asset_job(
+    "evidence_checks",
+    selection=dg.AssetSelection.checks_for_assets(dg.AssetKey(["backtest", "evidence"])),
+    executor_def=_IN_PROCESS,
+    tags={"dagster/priority": "-5"},
+    description="Which strategies pass the gates, by the newest evidence",
 )
 history = dg.define_asset_job(
     "history",
@@ -94,5 +101,8 @@ FEED_JOBS = {
     )
     for name, table in RAW_TABLES.items()
 }
-LIVE_JOBS = [ingest, rebalance, intraday, shadow, models, flatten, parity, history, *FEED_JOBS.values()]
+LIVE_JOBS = [
+    *(ingest, rebalance, intraday, shadow, models, flatten, parity, evidence_checks, history),
+    *FEED_JOBS.values(),
+]
 RESEARCH_JOBS = [backtest]

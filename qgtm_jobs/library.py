@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from qgtm_core import calendar
-from qgtm_core.schemas.pit import PIT_TABLES
 from qgtm_core.schemas.signals import signal_table
 from qgtm_core.strategies.catalogue import chart, describe
 from qgtm_core.strategies.registry import REGISTRY
-from qgtm_core.strategies.spec import DataRef, Strategy
+from qgtm_core.strategies.spec import Strategy
 from qgtm_resources.clients.warehouse import Held, Survey, Warehouse
+from qgtm_resources.held_data import held_of, references
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -92,20 +92,10 @@ class Entry:
         }
 
 
-def references(strategy: Strategy) -> tuple[str, ...]:
-    """What a strategy and its inputs cannot do without, each once, with the symbols spelt out."""
-    written = []
-    for text in (text for item in strategy.inputs for text in item.data):
-        symbols = strategy.symbols if "{symbol}" in text else ("",)
-        written += [text.replace("{symbol}", symbol) for symbol in symbols]
-    return tuple(dict.fromkeys(written))
-
-
 def read(warehouse: Warehouse, chosen: Iterable[Strategy]) -> list[Entry]:
     """Look every chosen strategy up in the warehouse; ages are counted to the newest session of any of them."""
     strategies = list(chosen)
-    wanted = tuple(dict.fromkeys(text for s in strategies for text in references(s)))
-    held = dict(zip(wanted, warehouse.survey("pit", [_question(text) for text in wanted]), strict=True))
+    held = held_of(warehouse, strategies)
     newest = _newest(warehouse, list(REGISTRY.values()))
     today = max((frame["session"][0] for frame in newest.values()), default=dt.date.min)
     return [
@@ -121,12 +111,6 @@ def recent(warehouse: Warehouse, strategy: Strategy, sessions: int = SHOWN_SIGNA
     if held.is_empty():
         return table.empty()
     return warehouse.read(table, held[0], held[-1]).sort("session", "symbol")
-
-
-def _question(text: str) -> Survey:
-    ref = DataRef.parse(text)
-    where: dict[str, Sequence[str]] = {column: (value,) for column, value in ref.where}
-    return Survey(PIT_TABLES[ref.table], ref.column, where)
 
 
 def _newest(warehouse: Warehouse, strategies: Sequence[Strategy]) -> dict[str, pl.DataFrame]:

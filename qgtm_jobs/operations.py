@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from qgtm_core import calendar
 from qgtm_core.errors import ConfigError, GateClosed
-from qgtm_core.schemas.results import DQ_TABLE, METRICS_TABLE, PORTFOLIO_TABLE
+from qgtm_core.schemas.results import DQ_TABLE
 from qgtm_core.strategies.registry import DAILY, SHADOW
 from qgtm_jobs import library
 from qgtm_jobs.progress import Progress
-from qgtm_jobs.reports import BackfillReport, BacktestReport, FlattenReport, RunReport, ShadowReport
+from qgtm_jobs.reports import BackfillReport, FlattenReport, RunReport, ShadowReport
 from qgtm_jobs.workshop import RunFailedError, Workshop, event_rows, execute, ledger_of, workshop
 from qgtm_resources.settings import Settings
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from qgtm_resources.clients.ledger import PostgresLedger
 
 GROUPS = ("raw", "pit", "features", "signals")
-BACKTEST_DAYS = 5 * 365  # when no first session is given
 
 
 def ingested(shop: Workshop, session: dt.date) -> bool:
@@ -201,49 +198,6 @@ def fit_models(shop: Workshop, last: dt.date, progress: Progress) -> None:
     for _ in ("the market", "the judge"):
         execute(shop, "models", progress, last, last, groups=["pit"], place="history")
         execute(shop, "models", progress, first, last, groups=["features"], place="history")
-
-
-def backtest(
-    settings: Settings, first: dt.date | None, last: dt.date | None, progress: Progress, *, out: Path | None = None
-) -> BacktestReport:
-    """Run the engine over sessions first..last; history that is missing is brought in first."""
-    begun = time.perf_counter()
-    with workshop(settings, progress, venue=False) as shop:
-        end = calendar.session_on_or_before(min(last or shop.session, shop.session))
-        begin = calendar.session_on_or_after(first or end - dt.timedelta(days=BACKTEST_DAYS))
-        if begin >= end:
-            raise ConfigError(f"nothing to test between {begin} and {end}, the last session of the data")
-        ready = time.perf_counter()
-        bring_history(shop, end, progress)
-        covered = time.perf_counter()
-        execute(shop, "backtest", progress, begin, end, groups=["backtest"], place="research")
-        done = time.perf_counter()
-        seconds = {"start": ready - begun, "history": covered - ready, "run": done - covered}
-        return _backtest_report(shop, begin, end, out, seconds)
-
-
-def _backtest_report(
-    shop: Workshop, first: dt.date, last: dt.date, out: Path | None, seconds: dict[str, float]
-) -> BacktestReport:
-    import dagster as dg
-
-    event = shop.instance.get_latest_materialization_event(dg.AssetKey(["backtest", "portfolio"]))
-    if event is None or event.asset_materialization is None:
-        raise RunFailedError("the backtest left no result")
-    figures = {name: value.value for name, value in event.asset_materialization.metadata.items()}
-    warehouse, book = shop.resources["warehouse"], str(figures["backtest"])
-    picture = shop.settings.warehouse_folder / "results" / f"{book}.png"
-    metrics = warehouse.client.read(METRICS_TABLE, where={"book": book})
-    sessions = warehouse.client.read(PORTFOLIO_TABLE, first, last, where={"book": book}).sort("session")
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        metrics.write_csv(out / "metrics.csv")
-        sessions.write_csv(out / "sessions.csv")
-        picture = Path(shutil.copy(picture, out / "equity.png"))
-    load, compute = (float(str(figures[name])) for name in ("load_s", "compute_s"))
-    timed = {**seconds, "of which load": load, "of which compute": compute}
-    feed = shop.settings.feed.value
-    return BacktestReport(first, last, book, feed, metrics, sessions, int(str(figures["resets"])), picture, timed)
 
 
 def bring_history(shop: Workshop, last: dt.date, progress: Progress) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from qgtm_core.backtest.shortfall import implementation_gap
 from qgtm_jobs.render import cents, pairs, percent, table, usd
 from qgtm_resources.pictures import HYPOTHETICAL
 
@@ -119,7 +120,7 @@ class BacktestReport:
     backtest: str
     feed: str
     metrics: pl.DataFrame
-    sessions: pl.DataFrame
+    portfolio: pl.DataFrame
     resets: int
     picture: Path
     seconds: dict[str, float]
@@ -133,22 +134,45 @@ class BacktestReport:
     def shown(self) -> Iterable[RenderableType]:
         """Metrics of the portfolio and of every strategy on its own."""
         yield f"\n[bold]Backtest {self.first} … {self.last}[/bold] · {self.feed} data · {HYPOTHETICAL}\n"
-        frame = self.metrics.rename({"sharpe_standard_error": "standard_error"}).select(
+        spoke = self.metrics.filter(pl.col("sessions") > 0)
+        silent = self.metrics.filter(pl.col("sessions") == 0)["name"].to_list()
+        frame = spoke.rename({"sharpe_standard_error": "standard_error"}).select(
             "name", "first", "sessions", "annual_return", "annual_vol", "sharpe", "standard_error", "max_drawdown",
             "hit_rate", "annual_turnover", "cost_bp",
         )  # fmt: skip
         formats = {"annual_return": percent, "annual_vol": percent, "sharpe": _two, "standard_error": _two,
                    "max_drawdown": percent, "hit_rate": percent, "cost_bp": _bp,
                    "annual_turnover": lambda v: f"{v:.1f}"}  # fmt: skip
-        yield table("Figures (strategies on their own: close to close, half-spread costs)", frame, formats)
-        tiers = {row["tier"]: row["len"] for row in self.sessions.group_by("tier").len().iter_rows(named=True)}
+        yield table(
+            "Figures (strategies on their own: close to close, all costs at the book's capital)", frame, formats
+        )
+        tiers = {row["tier"]: row["len"] for row in self.portfolio.group_by("tier").len().iter_rows(named=True)}
         yield pairs(
             "Kill switch",
             {"sessions by tier": ", ".join(f"{k} {v}" for k, v in sorted(tiers.items())),
              "assumed resets": f"{self.resets} (a backtest has no two persons; five sessions each)"},
         )  # fmt: skip
+        yield pairs("From the portfolio wanted to the money made (a year)", self._gap())
         yield pairs("Seconds", {name: round(value, 2) for name, value in self.seconds.items()})
-        yield pairs("Where to look next", {"equity curve": str(self.picture), "rows": "backtest/* in the Dagster UI"})
+        yield pairs(
+            "Where to look next",
+            {"equity curve": str(self.picture), "rows": "backtest/* in the Dagster UI", "believe it?": "qgtm evidence"},
+        )
+
+    def _gap(self) -> dict[str, str]:
+        gap = implementation_gap(self.portfolio)
+        pieces = ("wanted", "limits", "kill_switch", "execution", "costs", "timing", "actual")
+        return {name.replace("_", " "): f"{getattr(gap, name):+.2%}" for name in pieces}
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRun:
+    """A finished judgement: whose records to look up, and how long it took."""
+
+    book: str
+    first: dt.date
+    last: dt.date
+    seconds: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,11 +108,13 @@ def execute(
     last: dt.date,
     *,
     groups: Sequence[str] = (),
+    only: Sequence[str] = (),
     place: str = "live",
     config: Mapping[str, Any] | None = None,
 ) -> float:
     """Run a job of a place (live, research, history) over first..last in this process; returns seconds.
 
+    `groups`, and `only` some tables of them, are materialized as one range; without groups it is the last session.
     Raises RunFailedError naming the step.
     """
     import dagster as dg
@@ -125,7 +127,7 @@ def execute(
         chosen = [
             key
             for key in dg.AssetSelection.groups(*groups).resolve(graph)
-            if key in definition.asset_layer.selected_asset_keys
+            if key in definition.asset_layer.selected_asset_keys and (not only or key.path[-1] in only)
         ]
     started = time.perf_counter()
     single = first == last and not groups and definition.partitions_def is not None

@@ -28,14 +28,13 @@ class Sample:
     """A return series and what several metrics share; NaN and infinite rows are left out."""
 
     def __init__(self, returns: Array) -> None:
-        self.returns = returns[np.isfinite(returns)]
+        self.returns: Array = returns[np.isfinite(returns)]
         self.sessions = len(self.returns)
 
     @cached_property
     def curve(self) -> Array:
         """Growth of one unit of capital, one value a session."""
-        grown: Array = np.cumprod(1.0 + self.returns)
-        return grown
+        return np.asarray(np.cumprod(1.0 + self.returns), dtype=np.float64)
 
     @cached_property
     def total(self) -> float:

@@ -92,13 +92,15 @@ def _channel(price: FloatArray, rule: PriceRule) -> FloatArray:
     low, width = rolling.rolling_min(price, rule.lookback), rolling.rolling_max(price, rule.lookback)
     width -= low
     place = np.divide(price - low, width, out=np.full(price.shape, np.nan), where=width > 0.0)
-    return 2.0 * place - 1.0
+    out: FloatArray = 2.0 * place - 1.0
+    return out
 
 
 def _rank(price: FloatArray, rule: PriceRule) -> FloatArray:
     rank = rolling.rank_across(rolling.ratio_to_past(price, rule.lookback))
     others = np.isfinite(rank).sum(axis=1, keepdims=True) - 1.0
-    return 2.0 * (rank - 1.0) / np.where(others > 0.0, others, np.nan) - 1.0
+    out: FloatArray = 2.0 * (rank - 1.0) / np.where(others > 0.0, others, np.nan) - 1.0
+    return out
 
 
 _SIGNALS: Mapping[Family, Callable[[FloatArray, PriceRule], FloatArray]] = {
@@ -117,7 +119,8 @@ def volatility_scale(price: FloatArray, window: int = 60, target: float = 0.10, 
     """
     volatility = rolling.rolling_sd(rolling.ratio_to_past(price, 1) - 1.0, window) * math.sqrt(SESSIONS_A_YEAR)
     full = np.divide(target, volatility, out=np.full(price.shape, np.inf), where=volatility != 0.0)
-    return np.minimum(full, cap) / price.shape[1]
+    out: FloatArray = np.minimum(full, cap) / price.shape[1]
+    return out
 
 
 def target_weights(

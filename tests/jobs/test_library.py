@@ -22,6 +22,7 @@ from qgtm_core.strategies.registry import REGISTRY
 from qgtm_jobs import library
 from qgtm_resources.clients.warehouse import Warehouse
 from qgtm_resources.feeds.simulated import SimulatedFeed
+from qgtm_resources.held_data import references
 
 KNOWN = ("real_rate_gold", "gold_seasonality", "gold_phys_premium")
 LAST = dt.date(2024, 6, 28)
@@ -116,4 +117,4 @@ def test_strategies_are_chosen_by_category_and_status() -> None:
 
 
 def test_symbols_are_spelt_out_in_references() -> None:
-    assert "prices[symbol=SLV].adj_close" in library.references(REGISTRY["tsmom"])
+    assert "prices[symbol=SLV].adj_close" in references(REGISTRY["tsmom"])
