@@ -51,7 +51,8 @@ def evidence(
         raise ConfigError("--from and --to choose what --run computes; without --run they say nothing")
     settings = settings_from(home, feed, archive)
     if run:
-        _make(settings, first, last, quiet=as_json)
+        made = _make(settings, first, last, quiet=as_json)
+        book = book or made
     from qgtm_jobs.evidence import read_league, read_record
     from qgtm_resources.clients.warehouse import Warehouse
 
@@ -63,7 +64,8 @@ def evidence(
     emit(found.document(), *found.shown(), as_json=as_json)
 
 
-def _make(settings: Settings, first: str | None, last: str | None, *, quiet: bool) -> None:
+def _make(settings: Settings, first: str | None, last: str | None, *, quiet: bool) -> str:
+    """Make the evidence; returns the id of its book."""
     from qgtm_jobs import backtests
     from qgtm_jobs.render import progress_to, stderr_console
 
@@ -71,7 +73,7 @@ def _make(settings: Settings, first: str | None, last: str | None, *, quiet: boo
     if begin is not None and end is not None and begin > end:
         raise ConfigError(f"--from {begin} lies after --to {end}")
     with progress_to(stderr_console(), quiet=quiet) as progress:
-        backtests.evidence(settings, begin, end, progress)
+        return backtests.evidence(settings, begin, end, progress).book
 
 
 def _required(page: Path | None, folder: Path) -> Path:

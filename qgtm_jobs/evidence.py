@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from qgtm_core.backtest.evidence import Verdict
+from qgtm_core.backtest.gates import Verdict
 from qgtm_core.errors import ConfigError
-from qgtm_core.schemas.results import EVIDENCE_TABLE, VALIDATION_TABLE
+from qgtm_core.schemas.results import EVIDENCE_TABLE, METRICS_TABLE, VALIDATION_TABLE
 from qgtm_jobs import render
 from qgtm_resources.clients.warehouse import Warehouse
 from qgtm_resources.pictures import HYPOTHETICAL
 from qgtm_resources.tearsheets import figures
 from qgtm_resources.tearsheets.league import BY, league
-from qgtm_resources.tearsheets.results import PORTFOLIO, Record, sheet_folder
+from qgtm_resources.tearsheets.results import METHODS, PORTFOLIO, Record, sheet_folder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,17 +28,21 @@ HOW = "make it with `qgtm evidence --run` (--from and --to choose the sessions)"
 VERDICTS: Mapping[str, str] = {v.value.lower().replace("_", "-"): v.value for v in Verdict}
 STYLES: Mapping[str, str] = {Verdict.PASS.value: "bold green", Verdict.FAIL.value: "bold red",
                              Verdict.NO_DATA.value: "dim"}  # fmt: skip
-# heading -> columns of the evidence; the headings are names --sort knows too
+# heading -> columns of the evidence
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "oos": ("oos_sharpe",), "95 %": ("oos_low", "oos_high"), "training": ("in_sample_sharpe",), "dsr": ("dsr",),
-    "pbo": ("pbo",), "trials": ("trials",), "drawdown %": ("max_drawdown",), "turnover": ("annual_turnover",),
-    "capacity": ("capacity_usd",), "sessions": ("sessions",),
+    "status": ("status",), "OOS": ("oos_sharpe",), "95 %": ("oos_low", "oos_high"),
+    "train-\ning": ("in_sample_sharpe",), "DSR": ("dsr",), "PBO": ("pbo",), "trials": ("trials",),
+    "draw-\ndown %": ("max_drawdown",),
+    "turn-\nover": ("annual_turnover",), "capacity\nUSD": ("capacity_usd",), "ses-\nsions": ("sessions",),
 }  # fmt: skip
+SPARED = ("train-\ning", "trials", "status", "turn-\nover", "capacity\nUSD", "ses-\nsions")  # first when room is short
 ALIASES: Mapping[str, str] = {
-    **{name.split(maxsplit=1)[0]: columns[0] for name, columns in COLUMNS.items()}, "id": "strategy_id", "is":
-    "in_sample_sharpe",
+    "id": "strategy_id", "oos": "oos_sharpe", "is": "in_sample_sharpe", "training": "in_sample_sharpe",
+    "drawdown": "max_drawdown", "turnover": "annual_turnover", "capacity": "capacity_usd",
 }  # fmt: skip
-CAPTION = "oos, training: annual Sharpe ratio, walk-forward; dsr, pbo: probabilities; turnover × capital a year; USD"
+SHORT: Mapping[str, str] = {"sessions": "n", "oos_low": "oos", "dsr_library": "lib"}  # gates, where room is short
+WIDEST = 1000  # characters no terminal has
+CAPTION = "OOS, training: annual Sharpe ratio of the walk-forward choice. DSR, PBO: probabilities. Turnover: × a year."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,14 @@ class League:
         counts = {str(verdict): int(count) for verdict, count in counted.iter_rows()}
         told = ", ".join(f"{counts.get(v.value, 0)} {v.value}" for v in Verdict)
         yield f"\n[bold]Evidence of {self.book}[/bold] · {told} · {HYPOTHETICAL}\n"
-        yield _table(self.rows, f"Strategies by {self.sorted_by.replace('_', ' ')}")
+        silent = pl.col("verdict") == Verdict.NO_DATA.value
+        if not self.rows.filter(~silent).is_empty():
+            yield _table(self.rows.filter(~silent), f"Strategies by {self.sorted_by.replace('_', ' ')}")
         if self.portfolio.height:
             yield _table(self.portfolio, "The portfolio of those that trade")
+        missing = self.rows.filter(silent).select(id="strategy_id", status="status", verdict="verdict", why="failed")
+        if missing.height:
+            yield render.table("Without data: no record, and what is missing", missing, limit=missing.height)
         where = {"one record": "qgtm evidence ID"}
         if self.page is not None:
             where["as a page"] = str(self.page)
@@ -111,15 +120,16 @@ class OneRecord:
         yield render.pairs("Where it comes from", {**hashes, "tear sheet": str(self.page or "not written")})
 
     def _validation(self) -> Iterable[RenderableType]:
-        for method in self.record.validation["method"].unique(maintain_order=True):
+        formats = {"training": _two, "sharpe": _two, "annual_return": render.percent, "drawdown": render.percent,
+                   "parameters": lambda text: text or "as registered"}  # fmt: skip
+        for method, title in METHODS.items():
             rows = self.record.method(method).select(
-                "label", "first", "last", "sessions", training="in_sample_sharpe", sharpe="sharpe",
-                annual_return="annual_return", drawdown="max_drawdown", parameters="trial",
+                "label", "first", "last", "sessions", "sharpe", "annual_return", training="in_sample_sharpe",
+                drawdown="max_drawdown", parameters="trial",
             )  # fmt: skip
-            kept = [c for c in rows.columns if rows[c].null_count() < rows.height]
-            formats = {"training": _two, "sharpe": _two, "annual_return": render.percent, "drawdown": render.percent,
-                       "parameters": lambda text: text or "as registered"}  # fmt: skip
-            yield render.table(str(method), rows.select(kept), formats, limit=rows.height)
+            if rows.height:
+                kept = [c for c in rows.columns if rows[c].null_count() < rows.height]
+                yield render.table(title, rows.select(kept), formats, limit=rows.height)
 
 
 def read_league(warehouse: Warehouse, book: str | None, sort: str, verdict: str | None) -> League:
@@ -144,8 +154,9 @@ def read_record(warehouse: Warehouse, book: str | None, strategy_id: str) -> One
         raise ConfigError(f"{name} has no evidence of {strategy_id!r}; {_near(near)}")
     row = own.row(0, named=True)
     validation = warehouse.read(VALIDATION_TABLE, where={"book": name, "strategy_id": strategy_id})
+    metrics = warehouse.read(METRICS_TABLE, where={"book": name, "name": strategy_id}).to_dicts()
     nothing = pl.DataFrame()
-    record = Record(strategy_id, row, {}, nothing, nothing, validation.sort("method", "first", "label"), nothing)
+    record = Record(strategy_id, row, metrics[0] if metrics else {}, nothing, nothing, validation, nothing)
     return OneRecord(record, _page(warehouse, name, strategy_id))
 
 
@@ -195,25 +206,54 @@ def _near(names: Sequence[str]) -> str:
 
 
 def _table(rows: pl.DataFrame, title: str) -> Shown:
-    """A row a record, its verdict marked in words and colour; what fails or is missing stands last."""
+    """A row a record, its verdict in words and colour; columns that do not fit are left out, and said to be."""
+    console = render.stdout_console()
+    hidden: list[str] = []
+    table = _columns(rows, title, list(COLUMNS))
+    for spared in SPARED:
+        if console.measure(table, options=console.options.update(width=WIDEST)).maximum <= console.width:
+            break
+        hidden.append(spared)
+        table = _columns(rows, title, [name for name in COLUMNS if name not in hidden])
+    gates = "; ".join(f"{_short(line.column)}: {line.label} {line.threshold}" for line in figures.gate_lines({}))
+    left_out = ", ".join(name.replace("-\n", "").replace("\n", " ") for name in hidden)
+    table.caption = f"{CAPTION} Fails {gates}." + (f" Left out for lack of room: {left_out}." if hidden else "")
+    return table
+
+
+def _columns(rows: pl.DataFrame, title: str, names: Sequence[str]) -> Shown:
+    from rich import box
     from rich.table import Table as Shown
     from rich.text import Text
 
-    table = Shown(title=title, title_justify="left", title_style="bold", caption=CAPTION, caption_justify="left")
+    table = Shown(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption_justify="left",
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
     table.add_column("rank", justify="right")
-    for name in ("id", "status", "verdict"):
+    for name in ("id", "verdict"):
         table.add_column(name, no_wrap=True)
-    for name in COLUMNS:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("not passed, or missing", overflow="fold", min_width=22)
+    for name in names:
+        table.add_column(name, justify="left" if name == "status" else "right", no_wrap=True)
+    table.add_column("fails", no_wrap=True)
     for row in rows.iter_rows(named=True):
-        values = [" … ".join(figures.text_of(c, row) for c in columns) for columns in COLUMNS.values()]
-        style = STYLES[row["verdict"]]
-        table.add_row(
-            render.text_of(row["rank"]), row["strategy_id"], row["status"], Text(row["verdict"], style), *values,
-            Text(figures.not_passed(row)), style="dim" if row["verdict"] == Verdict.NO_DATA.value else None,
-        )  # fmt: skip
+        values = [" … ".join(_text(c, row) for c in COLUMNS[name]) for name in names]
+        verdict = Text(row["verdict"], STYLES[row["verdict"]])
+        failed = " ".join(_short(line.column) for line in figures.gate_lines(row) if not line.passed)
+        table.add_row(render.text_of(row["rank"]), row["strategy_id"], verdict, *values, failed)
     return table
+
+
+def _text(column: str, row: Mapping[str, Any]) -> str:
+    return str(row[column]) if column == "status" else figures.text_of(column, row)
+
+
+def _short(column: str) -> str:
+    return SHORT.get(column, column)
 
 
 def _gates(record: Record) -> Shown:

@@ -37,10 +37,10 @@ def charts_of(record: Record) -> list[Chart]:
     over_time = _of_portfolio(record) if record.portfolio.height > 1 else _of_strategy(record)
     points = (
         pointcharts.by_label(
-            record, "YEAR", "Sharpe ratio by year", "95 % intervals, independent returns (Lo 2002).", sort=True
+            record, "YEAR", "Sharpe ratio by year", "95 % intervals, independent returns (Lo 2002).", samples=False
         ),
         pointcharts.by_label(
-            record, "REGIME", "Sharpe ratio by regime", "95 % intervals, independent returns (Lo 2002).", sort=False
+            record, "REGIME", "Sharpe ratio by regime", "95 % intervals, independent returns (Lo 2002).", samples=True
         ),
         pointcharts.folds(record),
         pointcharts.paths(record),

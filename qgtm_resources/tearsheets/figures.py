@@ -46,6 +46,7 @@ class Figure:
 class GateLine:
     """One gate: what it looks at, the figure, the threshold, whether it passes."""
 
+    column: str
     label: str
     value: str
     threshold: str
@@ -148,7 +149,11 @@ def gate_lines(row: Row) -> list[GateLine]:
         spec = _BY_COLUMN[gate.column]
         limit = f"{'≥' if gate.at_least else '≤'} {spec.show(gate.limit)}"
         outcome = gate.passes(row) if row else False
-        lines.append(GateLine(gate.name, text_of(gate.column, row), limit, spec.unit, outcome, definition(gate.column)))
+        lines.append(
+            GateLine(
+                gate.column, gate.name, text_of(gate.column, row), limit, spec.unit, outcome, definition(gate.column)
+            )
+        )
     return lines
 
 

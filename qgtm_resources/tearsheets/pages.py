@@ -22,22 +22,13 @@ from qgtm_resources.tearsheets import figures
 from qgtm_resources.tearsheets.charts import charts_of, oos_from
 from qgtm_resources.tearsheets.league import league
 from qgtm_resources.tearsheets.months import NAMES, monthly
-from qgtm_resources.tearsheets.results import NO_DATA, PORTFOLIO, Progress, Record, Results, records
+from qgtm_resources.tearsheets.results import METHODS, NO_DATA, PORTFOLIO, Progress, Record, Results, records
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHEET, INDEX = "sheet.html.j2", "index.html.j2"
-METHODS = {
-    "EXPANDING": "Walk-forward, all sessions before the test",
-    "ROLLING": "Walk-forward, the last sessions before the test",
-    "KFOLD": "Purged k-fold",
-    "CPCV": "Combinatorial purged paths",
-    "REGIME": "Regimes",
-    "YEAR": "Years",
-    "CAPACITY": "Capital, USD",
-}
 WORDS = {Verdict.PASS.value: "✓ PASS", Verdict.FAIL.value: "✕ FAIL", NO_DATA: "○ NO DATA"}
 _TESTED = ("in_sample_sharpe", "sharpe", "annual_return", "max_drawdown", "sessions")
 _SHOWN = ("oos_sharpe", "oos_low", "oos_high", "in_sample_sharpe", "sharpe", "dsr", "pbo", "trials", "max_drawdown",

@@ -23,12 +23,12 @@ def standard_error(sharpe: float, sessions: int) -> float:
     return math.sqrt((1.0 + daily**2 / 2.0) / sessions * SESSIONS_A_YEAR)
 
 
-def by_label(record: Record, method: str, title: str, note: str, *, sort: bool) -> Chart | None:
+def by_label(record: Record, method: str, title: str, note: str, *, samples: bool) -> Chart | None:
     """Sharpe ratio with its 95 % interval, one dot a label (a year, a regime)."""
     rows = record.method(method).filter(pl.col("sharpe").is_not_null() & (pl.col("sessions") > 1))
     if rows.is_empty():
         return None
-    listed = list((rows.sort("label") if sort else rows).iter_rows(named=True))
+    listed = list(rows.iter_rows(named=True))
     errors = [NORMAL_95 * standard_error(r["sharpe"], r["sessions"]) for r in listed]
     sharpes = np.array([r["sharpe"] for r in listed])
     scale = scale_of(sharpes - errors, sharpes + errors)
@@ -44,13 +44,13 @@ def by_label(record: Record, method: str, title: str, note: str, *, sort: bool) 
             Mark("whisker", _sign(value), x=place, y=top, height=round(scale.px(value - error) - top, 2)),
             Mark("dot", _sign(value), title_, x=place, y=scale.px(value)),
         ]
-    samples = [] if sort else [f"n = {r['sessions']:,}" for r in listed]
-    return _chart(method.lower(), title, note, marks, [r["label"] for r in listed], scale, below=samples)
+    below = [f"n = {r['sessions']:,}" for r in listed] if samples else []
+    return _chart(method.lower(), title, note, marks, [r["label"] for r in listed], scale, below=below)
 
 
 def folds(record: Record) -> Chart | None:
     """Walk-forward, expanding: the choice's Sharpe ratio in training and in the test that followed."""
-    rows = record.method("EXPANDING").sort("first")
+    rows = record.method("EXPANDING")
     if rows.is_empty():
         return None
     trained, tested = (rows[name].fill_null(np.nan).to_numpy() for name in ("in_sample_sharpe", "sharpe"))
@@ -101,7 +101,7 @@ def paths(record: Record) -> Chart | None:
 
 def capacity(record: Record) -> Chart | None:
     """Net Sharpe ratio against capital, with the capacity marked."""
-    rows = record.method("CAPACITY").with_columns(usd=pl.col("label").cast(pl.Float64)).sort("usd")
+    rows = record.method("CAPACITY").with_columns(usd=pl.col("label").cast(pl.Float64))
     rows = rows.filter(pl.col("sharpe").is_not_null())
     if rows.height < 2:
         return None

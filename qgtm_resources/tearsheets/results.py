@@ -20,6 +20,17 @@ from qgtm_core.schemas.results import (
 
 PORTFOLIO = "portfolio"
 NO_DATA = Verdict.NO_DATA.value
+# values of VALIDATION_TABLE.method, in reading order
+METHODS: Mapping[str, str] = {
+    "EXPANDING": "Walk-forward, trained on all sessions before the test",
+    "ROLLING": "Walk-forward, trained on the last three years before the test",
+    "KFOLD": "Purged k-fold",
+    "CPCV": "Combinatorial purged paths",
+    "REGIME": "Regimes",
+    "YEAR": "Years",
+    "CAPACITY": "Capital, USD",
+}
+FOLDS = frozenset({"EXPANDING", "ROLLING", "KFOLD"})
 Progress = Callable[[str, int, int], None]
 Row = Mapping[str, Any]
 
@@ -59,8 +70,11 @@ class Record:
         return str(self.evidence.get("verdict", ""))
 
     def method(self, name: str) -> pl.DataFrame:
-        """The rows of one way of validating."""
-        return self.validation.filter(pl.col("method") == name)
+        """The rows of one way of validating: folds by their first session, capital by size, all else by label."""
+        rows = self.validation.filter(pl.col("method") == name)
+        if name == "CAPACITY":
+            return rows.sort(pl.col("label").cast(pl.Float64))
+        return rows.sort("first", "label") if name in FOLDS else rows.sort("label")
 
 
 def records(results: Results) -> list[Record]:
