@@ -23,13 +23,15 @@ class Leak:
 
     @property
     def text(self) -> str:
-        """In one line."""
-        way = f"; reaches {' → '.join(self.reaches)}" if self.reaches else ""
+        """In one line: where, on which session, what was seen and what it reaches."""
+        place = ", ".join(part for part in self.key.split(", ") if part != str(self.session))
+        day = f" on {self.session}" if self.session else ""
         values = f": {self.expected} / {self.found}" if self.expected or self.found else ""
-        return f"{self.stage}/{self.table}.{self.column} at {self.key or self.session}, {self.kind}{values}{way}"
+        way = f"; reaches {' → '.join(self.reaches)}" if self.reaches else ""
+        return f"{self.stage}/{self.table}.{self.column}{day}{f' ({place})' if place else ''}, {self.kind}{values}{way}"
 
     def concerns(self, strategy_id: str, own: Collection[str]) -> bool:
         """Whether a strategy is touched by it, given the tables it is made of; what belongs to no table touches all."""
-        if self.stage in {"raw", "fills", "models"} or self.table in {"market", "panel"}:
+        if self.stage in {"fills", "models", "portfolio"} or self.table in {"market", "panel"}:
             return True
         return self.table == strategy_id if self.stage == "returns" else f"{self.stage}/{self.table}" in own

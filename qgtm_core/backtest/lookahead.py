@@ -11,6 +11,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from qgtm_core import calendar
@@ -20,12 +21,13 @@ from qgtm_core.backtest.differences import Difference, differences
 from qgtm_core.backtest.histories import Frames, shuffled, spoil, spoilt, truncated
 from qgtm_core.backtest.leak import Leak
 from qgtm_core.backtest.pipeline import Case, Pipeline, World, keys_of, parents, pit_of, world_of
+from qgtm_core.errors import InvariantError
 from qgtm_core.features.registry import FEATURES
 from qgtm_core.pit import cut
 from qgtm_core.schemas.features import FEATURE_TABLES
 from qgtm_core.schemas.pit import PIT_TABLES
 from qgtm_core.schemas.raw import RAW_TABLES
-from qgtm_core.strategies.spec import Strategy
+from qgtm_core.strategies.spec import Strategy, consumed
 
 Progress = Callable[[str, int, int], None]
 BEYOND = 60  # sessions computed past a cut, through the noise
@@ -69,8 +71,7 @@ def shortest_way(node: str, strategies: Mapping[str, Strategy], within: Sequence
     """Tables from a node to the nearest signal, over the nodes of `within` only (none given: over all)."""
     if node.startswith("signals/"):
         return ()
-    tables = dict.fromkeys(table for s in strategies.values() for table in s.tables)
-    nodes = [*(f"features/{table}" for table in tables), *(f"signals/{key}" for key in strategies)]
+    nodes = list(dict.fromkeys(one for key in strategies for one in ancestors(f"signals/{key}", strategies)))
     nodes = [one for one in nodes if not within or one in within]
     ways: dict[str, tuple[str, ...]] = {node: ()}
     queue: list[str] = [node]
@@ -91,6 +92,7 @@ class Comparison:
     session: dt.date
     kind: str
     by_table: Mapping[str, Difference]
+    refused: str = ""
 
     @property
     def rows(self) -> int:
@@ -164,7 +166,7 @@ def _truncated(pipeline: Pipeline, case: Case, full: World, session: dt.date) ->
     pit = {**pit_of(pipeline, case, truncated(case.raw, session)), **truncated(case.fits, session)}
     world = world_of(pipeline, case, pit, session)
     target = _target(pipeline, case, full, world, cut(case.quotes, session), session)
-    return Comparison(session, TRUNCATED, {**compare(full, world, session), **target})
+    return Comparison(session, TRUNCATED, {**compare(full, world, session), **target}, world.refused)
 
 
 def _spoilt(pipeline: Pipeline, case: Case, full: World, session: dt.date) -> Comparison:
@@ -172,7 +174,10 @@ def _spoilt(pipeline: Pipeline, case: Case, full: World, session: dt.date) -> Co
     wild = World({f"pit/{n}": f for n, f in pit_of(pipeline, case, shuffled(RAW_TABLES, case.raw, session)).items()})
     compared = compare(full, wild, session)
     past = min(case.last, calendar.offset_session(session, BEYOND))
-    noise = world_of(pipeline, case, spoilt(PIT_TABLES, full.of("pit"), session), past)
+    with np.errstate(all="ignore"):  # noise may be infinite
+        noise = world_of(pipeline, case, spoilt(PIT_TABLES, full.of("pit"), session), past)
+        if noise.refused:
+            noise = _each(pipeline, case, noise, past, session)
     target = _target(pipeline, case, full, noise, spoil(RAW_TABLES["decision_quotes"], case.quotes, session), session)
     return Comparison(session, SPOILT, {**compare(full, noise, session), **compared, **target})
 
@@ -190,14 +195,30 @@ def _target(
     return {"portfolio/target": differences(made[0], made[1], ("session", "symbol"))}
 
 
+def _each(pipeline: Pipeline, case: Case, noise: World, past: dt.date, session: dt.date) -> World:
+    """Signals one strategy at a time: a rule that refuses noise is asked for the sessions up to the cut only."""
+    features, frames = noise.of("features"), dict(noise.frames)
+    for key, strategy in case.strategies.items():
+        own = {key: strategy, **{name: case.strategies[name] for name in consumed(strategy, case.strategies)}}
+        try:
+            frames[f"signals/{key}"] = pipeline.signals(own, features, case.days(past, lookback=False))[key]
+        except InvariantError:
+            frames[f"signals/{key}"] = pipeline.signals(own, features, case.days(session, lookback=False))[key]
+    return World(frames)
+
+
 def _with_way(leak: Leak, case: Case) -> Leak:
     node = f"{leak.stage}/{leak.table}"
-    return replace(leak, reaches=shortest_way(node, case.strategies, ())) if leak.stage in {"pit", "features"} else leak
+    stored = leak.stage in {"raw", "pit", "features"}
+    return replace(leak, reaches=shortest_way(node, case.strategies, ())) if stored else leak
 
 
 def _first_of_each(leaks: Sequence[Leak]) -> tuple[Leak, ...]:
-    """The earliest leak of each table, in the order of the stages."""
-    order = sorted(leaks, key=lambda leak: (STAGES.index(leak.stage), leak.session or dt.date.min))
+    """The earliest leak of each table, in the order of the stages; what rows say by themselves before comparisons."""
+    order = sorted(
+        leaks,
+        key=lambda leak: (STAGES.index(leak.stage), leak.kind in {TRUNCATED, SPOILT}, leak.session or dt.date.min),
+    )
     return tuple({(leak.stage, leak.table): leak for leak in reversed(order)}.values())[::-1]
 
 

@@ -169,6 +169,8 @@ def world_of(pipeline: Pipeline, case: Case, pit: Pit, last: dt.date) -> World:
 def parents(node: str, strategies: Mapping[str, Strategy]) -> tuple[str, ...]:
     """What a table is made of, directly."""
     group, name = node.split("/")
+    if group == "pit":
+        return tuple(f"raw/{source}" for source in PIT_SOURCES[name])
     if group == "features":
         return tuple(f"pit/{source}" for source in FEATURES[name].sources)
     if group == "signals":
