@@ -88,7 +88,7 @@ def test_stages_that_build_on_the_session_before_take_one_session_a_run(location
     }
     assert policies == {
         "raw": None, "pit": None, "features": None, "signals": None,
-        "portfolio": 1, "risk": 1, "execution": 1, "tca": 1, "intraday": 1, "options": None,
+        "portfolio": 1, "risk": 1, "execution": 1, "tca": 1, "intraday": 1, "options": None, "ops": 1,
     }  # fmt: skip
 
 
