@@ -92,7 +92,7 @@ def spoil(table: Table, frame: pl.DataFrame, session: dt.date, change: Change | 
         revision=pl.lit(FALSE_REVISION, dtype=frame.schema["revision"]),
     ).unique(list(table.key), keep="last", maintain_order=True)
     random = np.random.default_rng(SEED + session.toordinal())
-    return pl.concat([known, change(table, future, random), change(table, false, random)])
+    return pl.concat([known, change(table, future, random), change(table, false, random)], rechunk=True)
 
 
 def _shuffle(table: Table, frame: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:

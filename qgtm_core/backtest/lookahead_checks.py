@@ -98,7 +98,8 @@ def stated(pit: Pit, raw: Pit) -> Found:
     """Every PIT row says what a raw row of its key said, and is not known before that one was.
 
     A value that the source stated only later, or never, is a leak: a revision at its first date, a restated past, a
-    hole filled from behind. Raw tables that do not carry the key of the PIT table are not looked at.
+    hole filled from behind. Histories from raw tables that do not carry the key of the PIT table are not
+    looked at.
     """
     rows, leaks = 0, list[Leak]()
     for name, frame in pit.items():
@@ -108,8 +109,9 @@ def stated(pit: Pit, raw: Pit) -> Found:
         if not given or not measured:
             continue
         said = pl.concat([part.select(*key, *measured, "available_at") for part in given])
-        several = len(PIT_SOURCES[name]) > 1  # some rows come from tables with other keys
-        own = frame.join(said.select(key).unique(), on=key, how="semi", nulls_equal=True) if several else frame
+        history = [column for column in key if column != "event_date"]
+        several = len(PIT_SOURCES[name]) > 1 and history  # some histories come from tables with other keys
+        own = frame.join(said.select(history).unique(), on=history, how="semi", nulls_equal=True) if several else frame
         rows += own.height
         leak = _unstated(name, own, said, key, measured)
         leaks += [leak] if leak else []
