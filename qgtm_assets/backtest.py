@@ -12,7 +12,8 @@ import dagster as dg
 import polars as pl
 
 from qgtm_assets.backtest_config import BacktestConfig, backtest_id, policy_of
-from qgtm_assets.backtest_stages import Bench, judged, replayed, researched
+from qgtm_assets.backtest_evidence import judged
+from qgtm_assets.backtest_stages import Bench, replayed, researched
 from qgtm_assets.delivery import column_schema
 from qgtm_assets.desk import TRADING
 from qgtm_assets.partitions import SESSIONS, session_span

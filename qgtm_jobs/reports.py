@@ -143,9 +143,10 @@ class BacktestReport:
         formats = {"annual_return": percent, "annual_vol": percent, "sharpe": _two, "standard_error": _two,
                    "max_drawdown": percent, "hit_rate": percent, "cost_bp": _bp,
                    "annual_turnover": lambda v: f"{v:.1f}"}  # fmt: skip
-        yield table(
-            "Figures (strategies on their own: close to close, all costs at the book's capital)", frame, formats
-        )
+        title = "Figures (strategies on their own: close to close, all costs at the book's capital)"
+        yield table(title, frame, formats, limit=frame.height)
+        if silent:
+            yield f"{len(silent)} never spoke in these sessions: {', '.join(silent)}\n"
         tiers = {row["tier"]: row["len"] for row in self.portfolio.group_by("tier").len().iter_rows(named=True)}
         yield pairs(
             "Kill switch",
