@@ -70,9 +70,12 @@ def folds(record: Record) -> Chart | None:
                 marks.append(Mark("dot", css or _sign(value), text, x=x, y=scale.px(value)))
     keys = [
         Key("d-soft", "in training, mean", _sharpe(_mean(trained))),
-        Key("d-pos", "in the test (below zero: the other colour), mean", _sharpe(_mean(tested))),
+        Key("d-pos", "in the test, mean", _sharpe(_mean(tested))),
     ]
-    note = "Each pair is one test: the parameters chosen in all sessions before it, and what they did in it."
+    note = (
+        "Each pair is one test: the parameters chosen in all sessions before it, and what they did in it; "
+        "below zero in the other colour."
+    )
     labels = [str(day.year) for day in rows["first"]]
     return _chart("folds", "Sharpe ratio by walk-forward test", note, marks, labels, scale, keys)
 
