@@ -57,8 +57,8 @@ lock: install ## write requirements.lock anew from pyproject.toml
 	$(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --no-header pyproject.toml --group tests --group lint --group build -o requirements.lock
 
-bench: install ## measure speed, look-ahead and crash recovery (needs ARCHIVE=folder of real history)
-	$(BIN)/python -m benchmarks all $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(ARGS)
+bench: install ## measure speed, look-ahead, crash recovery (ARCHIVE=folder of history) and peers (PEERS=folder)
+	$(BIN)/python -m benchmarks all $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(if $(PEERS),--peers "$(PEERS)") $(ARGS)
 
 clean: ## remove caches; .venv and .qgtm stay
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
