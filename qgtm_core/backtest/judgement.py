@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from qgtm_core.backtest.metrics import SESSIONS_A_YEAR, Sample, annual_sharpe
@@ -125,7 +126,8 @@ def regimes_of(market: ResearchMarket) -> dict[str, Mask]:
     """
     column = market.symbols.index(GOLD)
     vol, price = market.annual_vol[:, column], market.price_usd[:, column]
-    usual = np.array([_median_so_far(vol, i) for i in range(len(vol))])
+    so_far = pl.Series(vol, nan_to_null=True).rolling_median(max(len(vol), TREND_SESSIONS), min_samples=TREND_SESSIONS)
+    usual = so_far.to_numpy()
     before = np.concatenate([np.full(TREND_SESSIONS, np.nan), price[:-TREND_SESSIONS]])[: len(price)]
     return {
         "gold calm": vol <= usual,
@@ -133,11 +135,6 @@ def regimes_of(market: ResearchMarket) -> dict[str, Mask]:
         "gold rising": price > before,
         "gold falling": price <= before,
     }
-
-
-def _median_so_far(values: Array, row: int) -> float:
-    known = values[: row + 1][np.isfinite(values[: row + 1])]
-    return float(np.median(known)) if len(known) >= TREND_SESSIONS else np.nan
 
 
 def _choices(family: Family, folds: Sequence[Fold], found: Stitched) -> tuple[str, ...]:
