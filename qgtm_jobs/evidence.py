@@ -69,10 +69,9 @@ class League:
         told = ", ".join(f"{counts.get(v.value, 0)} {v.value}" for v in Verdict)
         yield f"\n[bold]Evidence of {self.book}[/bold] · {told} · {HYPOTHETICAL}\n"
         silent = pl.col("verdict") == Verdict.NO_DATA.value
-        if not self.rows.filter(~silent).is_empty():
-            yield _table(self.rows.filter(~silent), f"Strategies by {self.sorted_by.replace('_', ' ')}")
-        if self.portfolio.height:
-            yield _table(self.portfolio, "The portfolio of those that trade")
+        judged = pl.concat([self.rows.filter(~silent), self.portfolio])
+        if judged.height:
+            yield _table(judged, f"Strategies by {self.sorted_by.replace('_', ' ')}, and the portfolio")
         missing = self.rows.filter(silent).select(id="strategy_id", status="status", verdict="verdict", why="failed")
         if missing.height:
             yield render.table("Without data: no record, and what is missing", missing, limit=missing.height)
@@ -141,7 +140,8 @@ def read_league(warehouse: Warehouse, book: str | None, sort: str, verdict: str 
     rows = league(evidence.filter(~whole), by)
     if wanted is not None:
         rows = rows.filter(verdict=wanted)
-    return League(name, by, rows, league(evidence.filter(whole), by), _page(warehouse, name, "index"))
+    portfolio = evidence.filter(whole).select(pl.lit(None, pl.Int64).alias("rank"), pl.all())
+    return League(name, by, rows, portfolio, _page(warehouse, name, "index"))
 
 
 def read_record(warehouse: Warehouse, book: str | None, strategy_id: str) -> OneRecord:
@@ -241,6 +241,8 @@ def _columns(rows: pl.DataFrame, title: str, names: Sequence[str]) -> Shown:
         table.add_column(name, justify="left" if name == "status" else "right", no_wrap=True)
     table.add_column("fails", no_wrap=True)
     for row in rows.iter_rows(named=True):
+        if row["strategy_id"] == PORTFOLIO:
+            table.add_section()
         values = [" … ".join(_text(c, row) for c in COLUMNS[name]) for name in names]
         verdict = Text(row["verdict"], STYLES[row["verdict"]])
         failed = " ".join(_short(line.column) for line in figures.gate_lines(row) if not line.passed)
@@ -261,7 +263,7 @@ def _gates(record: Record) -> Shown:
     frame = pl.DataFrame(
         {
             "gate": [line.label for line in lines],
-            "outcome": ["passed" if line.passed else "NOT PASSED" for line in lines],
+            "outcome": [line.outcome if line.passed else line.outcome.upper() for line in lines],
             "figure": [line.value for line in lines],
             "needs": [line.threshold for line in lines],
             "unit": [line.unit for line in lines],

@@ -54,6 +54,13 @@ class GateLine:
     passed: bool
     title: str
 
+    @property
+    def outcome(self) -> str:
+        """In words; a gate without a figure that passes had nothing to judge."""
+        if self.passed and self.value == NOTHING:
+            return "does not apply"
+        return "passed" if self.passed else "not passed"
+
 
 def _ratio(value: float) -> str:
     return signed(value, 2)

@@ -115,6 +115,13 @@ def test_gates_stand_with_figure_limit_and_outcome(pages):
     assert "4 of 5 gates not passed" in pages[BAD]
 
 
+def test_a_gate_that_had_nothing_to_judge_does_not_apply():
+    told = {
+        line.column: line.outcome for line in figures.gate_lines({**record(GOOD).evidence, "pbo": None, "dsr": None})
+    }
+    assert (told["pbo"], told["dsr"], told["dsr_library"]) == ("does not apply", "not passed", "passed")
+
+
 def test_a_strategy_without_data_says_what_is_missing_and_draws_nothing(pages):
     text = pages[SILENT]
     assert "no rows of &lt;withdrawals&gt;.tonnes" in text
