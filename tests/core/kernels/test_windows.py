@@ -43,7 +43,9 @@ def test_a_window_agrees_with_polars_and_nan_is_null(name: str, values: np.ndarr
     frame = pl.DataFrame(values).fill_nan(None).select(theirs(pl.all(), n).fill_null(np.nan))
     # Polars subtracts what leaves a window, so it is only as exact as the largest number of the whole column.
     largest = np.nanmax(np.abs(values), initial=1.0)
-    np.testing.assert_allclose(ours(values, n), frame.to_numpy(), rtol=1e-9, atol=largest * (1e-4 if name == "sd" else 1e-8))
+    np.testing.assert_allclose(
+        ours(values, n), frame.to_numpy(), rtol=1e-9, atol=largest * (1e-4 if name == "sd" else 1e-8)
+    )
 
 
 @settings(deadline=None, max_examples=60)
@@ -60,12 +62,8 @@ def test_every_window_is_as_exact_as_computed_by_itself(values: np.ndarray, n: i
     ):
         assert np.array_equal(np.isnan(found), np.isnan(wanted))
         assert (np.nan_to_num(np.abs(found - wanted)) <= n * room + 1e-300).all()
-    assert np.array_equal(
-        rolling.rolling_min(values, n), by_window(values, n, lambda w: w.min(axis=0)), equal_nan=True
-    )
-    assert np.array_equal(
-        rolling.rolling_max(values, n), by_window(values, n, lambda w: w.max(axis=0)), equal_nan=True
-    )
+    assert np.array_equal(rolling.rolling_min(values, n), by_window(values, n, lambda w: w.min(axis=0)), equal_nan=True)
+    assert np.array_equal(rolling.rolling_max(values, n), by_window(values, n, lambda w: w.max(axis=0)), equal_nan=True)
 
 
 @settings(deadline=None, max_examples=30)
@@ -109,7 +107,9 @@ def test_a_ratio_to_the_past_needs_both_values_and_something_to_divide_by() -> N
 
 
 @settings(deadline=None, max_examples=40)
-@given(arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 8)), elements=st.integers(0, 4) | st.just(np.nan)))
+@given(
+    arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 8)), elements=st.integers(0, 4) | st.just(np.nan))
+)
 def test_ranks_across_are_those_of_polars(values: np.ndarray) -> None:
     long = pl.DataFrame(values.T).fill_nan(None).select(pl.all().rank("average").fill_null(np.nan))
     np.testing.assert_array_equal(rolling.rank_across(values), long.to_numpy().T)

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qgtm_core.maths.allocation import equal_risk_contribution, hierarchical_risk_parity, inverse_volatility, kelly
+from qgtm_core.maths.allocation import (
+    Linkage,
+    equal_risk_contribution,
+    hierarchical_risk_parity,
+    inverse_volatility,
+    kelly,
+)
 
 SIGMA = np.array([0.15, 0.30, 0.28, 0.35])
 RHO = np.array([[1.0, 0.8, 0.5, 0.4], [0.8, 1.0, 0.6, 0.5], [0.5, 0.6, 1.0, 0.7], [0.4, 0.5, 0.7, 1.0]])
@@ -55,6 +61,22 @@ def test_hierarchical_weights_are_positive_and_sum_to_one_whatever_the_unit(seed
     assert (weights > 0.0).all()
     assert weights.sum() == pytest.approx(1.0)
     assert hierarchical_risk_parity(matrix * 4.0) == pytest.approx(weights)
+
+
+@pytest.mark.parametrize("n", [2, 7, 20])
+def test_by_pairs_in_optimal_order_hierarchical_risk_parity_is_that_of_skfolio(n: int) -> None:
+    from skfolio.cluster import HierarchicalClustering, LinkageMethod
+    from skfolio.distance import PearsonDistance
+    from skfolio.optimization import HierarchicalRiskParity
+    from skfolio.seriation import HierarchicalSeriation
+
+    mixed = np.random.default_rng(n).normal(0.0, 0.01, (300, n)) @ np.random.default_rng(1).normal(size=(n, n))
+    tree = HierarchicalSeriation(
+        hierarchical_clustering_estimator=HierarchicalClustering(linkage_method=LinkageMethod.SINGLE)
+    )
+    theirs = HierarchicalRiskParity(distance_estimator=PearsonDistance(), seriation_estimator=tree)
+    ours = hierarchical_risk_parity(np.cov(mixed, rowvar=False), linkage=Linkage.PAIRS, optimal_order=True)
+    np.testing.assert_allclose(ours, theirs.fit(mixed).weights_, atol=1e-12)
 
 
 @pytest.mark.parametrize("bad", [np.array([[0.04, 0.0], [0.0, 0.0]]), np.array([[0.04, np.nan], [np.nan, 0.04]])])

@@ -246,6 +246,14 @@ def test_the_compiled_kalman_filter_gives_the_same_bits_as_the_plain_one():
         assert np.array_equal(getattr(plain, name), getattr(compiled, name)), name
 
 
+def test_drift_and_noise_of_the_kalman_filter_can_be_given():
+    y, x = random_pair(50)
+    usual = stats.kalman_hedge(y, x)
+    assert np.array_equal(usual.slope, stats.kalman_hedge(y, x, drift=1e-4 / (1.0 - 1e-4), noise=1e-3).slope)
+    still, restless = (stats.kalman_hedge(y, x, drift=drift, noise=0.1).slope for drift in (0.0, 1e-2))
+    assert np.abs(np.diff(still[10:])).max() < np.abs(np.diff(restless[10:])).max()
+
+
 EXPRESSIONS = {
     "zscore": stats.zscore(X, 20),
     "change_z": stats.change_z(X, 3, 20),
