@@ -39,7 +39,7 @@ TODAY = [calendar.FIRST_SESSION]
 class DeskOfTheDay(DeskResource):
     """A desk whose session moves on, so that one graph serves all sessions."""
 
-    def current_session(self, feed: Feed, clock: Clock | None = None) -> dt.date:
+    def current_session(self, feed: Feed, clock: Clock | None = None) -> dt.date:  # noqa: ARG002
         """The session that is being traded."""
         return TODAY[0]
 
