@@ -81,10 +81,11 @@ def test_a_bar_without_price_or_needed_volume_fills_nothing_and_keeps_the_mark()
 
 def test_costs_are_a_share_of_the_notional_and_lots_may_be_fractions() -> None:
     rules = BarRules(FillAt.THIS_CLOSE, cost_rate=0.01, lot_shares=0.0)
-    run = run_bars(bars([10.0]), SCHEDULED, np.array([2.5]), rules, CASH)
-    assert run.fee_usd.tolist() == [0.25]
-    assert run.equity_usd.tolist() == [CASH - 0.25]
-    assert run.position_shares.tolist() == [2.5]
+    for rule in (SCHEDULED, scheduled):
+        run = run_bars(bars([10.0]), rule, np.array([2.5]), rules, CASH)
+        assert run.fee_usd.tolist() == [0.25]
+        assert run.equity_usd.tolist() == [CASH - 0.25]
+        assert run.position_shares.tolist() == [2.5]
 
 
 def plain(prices: np.ndarray, rules: BarRules) -> np.ndarray:
