@@ -266,14 +266,14 @@ def survivors(pipeline: Pipeline) -> Pipeline:
     return replace(pipeline, signals=signals)
 
 
-def by_its_maximum(pipeline: Pipeline) -> Pipeline:
-    """Scores in units of the largest one there ever is."""
+def by_its_deviation(pipeline: Pipeline) -> Pipeline:
+    """Scores in units of their deviation over the whole sample."""
 
     def signals(strategies: Any, features: Mapping[str, pl.DataFrame], days: pl.DataFrame) -> Frames:
         made = pipeline.signals(strategies, features, days)
-        largest = pl.col("score").abs().max()
+        unit = 3.0 * pl.col("score").std()
         return {
-            name: frame.with_columns(score=pl.col("score") / largest) if name == "gold_momentum_mr" else frame
+            name: frame.with_columns(score=pl.col("score") / unit) if name == "gold_momentum_mr" else frame
             for name, frame in made.items()
         }
 
@@ -398,8 +398,8 @@ LEAKS: tuple[Planted, ...] = (
     Planted("next_open", "open of the next session",
             "overnight_gold", "features", "overnight", "overnight_mean_60", next_open),
     Planted("survivors", "universe of symbols that ended well", "tsmom", "signals", "tsmom", "score", survivors),
-    Planted("by_its_maximum", "score scaled by its own maximum over the whole sample",
-            "gold_momentum_mr", "signals", "gold_momentum_mr", "score", by_its_maximum),
+    Planted("by_its_deviation", "score scaled by its own deviation over the whole sample",
+            "gold_momentum_mr", "signals", "gold_momentum_mr", "score", by_its_deviation),
     Planted("whole_sample_fit", "model fitted on the whole sample",
             "regime_classifier_pm", "models", "regime_classifier_pm", "payload", on_the_whole_sample),
     Planted("folds_without_purge", "folds that share labels whose horizons overlap",

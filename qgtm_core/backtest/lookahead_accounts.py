@@ -50,7 +50,8 @@ def returns(pipeline: Pipeline, case: Case, world: World, pit: Pit, cuts: Sequen
                 slice(None, place + 1),
                 *_spoilt_future(case, list(signals), score, market, place),
             ),
-            "later sessions deleted": (slice(None, place + 1), score[:, : place + 1], _first(market, place + 1)),
+            # without the session after it, the newest one does not know how long its positions are held
+            "later sessions deleted": (slice(None, place), score[:, : place + 1], _first(market, place + 1)),
             "earlier returns spoilt": (slice(place, None), score, _spoilt_past(market, place)),
         }
         for kind, (kept, other, there) in cases.items():

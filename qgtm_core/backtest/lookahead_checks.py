@@ -72,13 +72,17 @@ def published(raw: Pit) -> Found:
 
 
 def _early(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows known before their rule allows, with the rule's instant as `_bound`."""
+    """Rows known before their rule allows, with the rule's instant as `_bound`; those of before the calendar are not.
+
+    What was known before the first session belongs to that one, whatever the holidays of its day were.
+    """
     parts = [(RULES[name], frame)] if name in RULES else []
     if name == "macro":
         parts = [(rule, frame.filter(pl.col("series_id").is_in(series))) for rule, series in SERIES_RULES.items()]
     bounded = [part.with_columns(_bound=rule(pl.col("event_date"))) for rule, part in parts if part.height]
     return pl.concat(bounded or [frame.clear().with_columns(_bound="available_at")]).filter(
-        pl.col("available_at") < pl.col("_bound")
+        (pl.col("available_at") < pl.col("_bound"))
+        & (pl.col("_bound") > calendar.decision_time(calendar.FIRST_SESSION))
     )
 
 

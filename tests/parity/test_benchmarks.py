@@ -9,12 +9,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import polars as pl
 import pytest
 
 from benchmarks.accounts import Books, problems
 from benchmarks.barrier import Barrier, rows
-from benchmarks.lookahead import differences
 from benchmarks.tables import markdown
 
 ORDER = ("q1-a-GLD", "GLD", "buy", Decimal(180), "market", None, "FILLED", Decimal(180), "broker-1")
@@ -48,14 +46,6 @@ def test_a_difference_to_the_venue_is_named(venue: dict[str, Any], expected: str
 def test_a_book_without_a_trade_is_no_proof() -> None:
     empty = Books((), (), (), Decimal(1_000_000), 0)
     assert problems(empty, empty, empty) == ["nothing was traded"]
-
-
-def test_rows_are_compared_bit_for_bit() -> None:
-    frame = pl.DataFrame({"session": [1, 2, 3], "x": [0.0, float("nan"), None]})
-    other = pl.DataFrame({"session": [1, 2, 3], "x": [-0.0, float("nan"), 0.0]})
-    assert differences(frame, frame, ["session"]) == (3, 0, "")
-    assert differences(frame, other, ["session"]) == (3, 2, "x at 1: 0.0 / -0.0")
-    assert differences(frame, other.head(2), ["session"])[1] == 3
 
 
 def test_a_barrier_holds_an_insert_back_and_leaves_nothing_behind(postgres_url: str) -> None:
