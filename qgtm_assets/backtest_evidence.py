@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +11,19 @@ import polars as pl
 from dagster import MetadataValue
 
 from qgtm_assets.backtest_config import chosen_strategies, costs_of
-from qgtm_assets.backtest_stages import Bench, Done, Frames, markdown
+from qgtm_assets.backtest_stages import Bench, Done, Frames, markdown, portfolio_trial
 from qgtm_core.backtest import investigation
 from qgtm_core.backtest.evidence import Evidence, Stamps, Subject, Tried, evidence_of
 from qgtm_core.backtest.investigation import (
     NOT_DAILY,
     Investigated,
+    arrays_hash,
     data_hash,
-    market_hash,
     table_hashes,
     unheard,
 )
 from qgtm_core.backtest.judgement import regimes_of
 from qgtm_core.backtest.trial_record import PORTFOLIO, Evaluation
-from qgtm_core.backtest.trials import Trial
-from qgtm_core.maths.validation import moments
 from qgtm_core.schemas.results import METRICS_TABLE, STRATEGY_RETURNS_TABLE
 from qgtm_core.strategies.evaluate import evaluate_all
 from qgtm_core.strategies.registry import INTRADAY, REGISTRY
@@ -40,21 +38,22 @@ from qgtm_resources.tearsheets.results import Results
 
 def judged(bench: Bench) -> Done:
     """Try, record, then judge every strategy and the portfolio, and write a page for each."""
-    tables, market_print = table_hashes(bench.features), market_hash(bench.market)
+    tables, market_print = table_hashes(bench.features), arrays_hash(bench.market)
     prints = {key: data_hash(REGISTRY[key], tables, market_print) for key in chosen_strategies(bench.config)}
     found = _investigated(bench, prints)
-    whole = _portfolio(bench, market_print)
+    whole = _portfolio(bench)
     ledger = bench.trials.trials
     ledger.record([row for each in (*found, *whole) for row in each.trials])
-    made = _evidence(bench, [*whole, *found], {**prints, PORTFOLIO: market_print})
+    made = _evidence(bench, [*whole, *found], {**prints, PORTFOLIO: whole[0].trials[0].data_hash if whole else ""})
     frames = {
         name: pl.concat([getattr(each, part) for each in made])
         for name, part in (("evidence", "record"), ("validation", "validation"), ("out_of_sample", "out_of_sample"))
     }
-    pages = _pages(bench, frames)
+    # a part of the library leaves no league table: the newest one is what `qgtm evidence` shows
+    pages = {} if bench.config.strategies else {"league_table": MetadataValue.path(str(_pages(bench, frames)))}
     verdicts = dict(frames["evidence"]["verdict"].value_counts().iter_rows())
     told = {
-        "league_table": MetadataValue.path(str(pages)),
+        **pages,
         "records": MetadataValue.md(_league(frames["evidence"])),
         "trials_library": int(frames["evidence"]["trials_library"][0]),
         **{f"verdict_{name}": count for name, count in sorted(verdicts.items())},
@@ -91,12 +90,12 @@ def _silence(bench: Bench, key: str) -> str:
     return "never a signal: " + ", ".join(f"{reason} {count} times" for reason, count in reasons.iter_rows())
 
 
-def _portfolio(bench: Bench, data: str) -> list[Investigated]:
+def _portfolio(bench: Bench) -> list[Investigated]:
     """The replayed book as one more subject: its trial is the policy. Nothing when it was not replayed."""
     rows = bench.portfolio
     if rows.is_empty():
         return []
-    trial = Trial.of(PORTFOLIO, asdict(bench.policy))
+    trial = portfolio_trial(bench, rows)
     equity, paid = rows["equity_usd"].to_numpy(), rows["cost_usd"].to_numpy()
     net = rows["return_1d"].fill_null(0.0).to_numpy()
     subject = Subject(
@@ -110,8 +109,7 @@ def _portfolio(bench: Bench, data: str) -> list[Investigated]:
         turnover=rows["turnover_usd"].to_numpy() / equity,
         spoke=np.ones(len(net), dtype=bool),
     )
-    stamp = Evaluation(code_version(), data, bench.first, bench.last, len(net), SystemClock().now())
-    return [Investigated(subject, np.zeros((0, 0)), (stamp.row(trial, moments(net).sharpe),))]
+    return [Investigated(subject, np.zeros((0, 0)), (trial,))]
 
 
 def _evidence(bench: Bench, found: Sequence[Investigated], prints: Mapping[str, str]) -> list[Evidence]:

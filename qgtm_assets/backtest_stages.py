@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -16,15 +16,22 @@ from dagster import MetadataValue
 from qgtm_assets.backtest_config import BacktestConfig, chosen_strategies, costs_of
 from qgtm_assets.desk import CLUSTERS, panel
 from qgtm_core import calendar
+from qgtm_core.backtest.investigation import arrays_hash
 from qgtm_core.backtest.research import ResearchMarket, matrix, research_market
 from qgtm_core.backtest.run import run_backtest
 from qgtm_core.backtest.run_research import run_research
 from qgtm_core.backtest.shortfall import implementation_gap
+from qgtm_core.backtest.trial_record import PORTFOLIO, Evaluation, TrialRow
+from qgtm_core.backtest.trials import Trial
 from qgtm_core.features.registry import FEATURES
+from qgtm_core.maths.validation import moments
 from qgtm_core.policy import Policy
 from qgtm_core.schemas.results import PORTFOLIO_TABLE
 from qgtm_core.strategies.evaluate import evaluate_all
 from qgtm_core.strategies.registry import REGISTRY
+from qgtm_core.view import MarketPanel
+from qgtm_resources.clock import SystemClock
+from qgtm_resources.code_version import code_version
 from qgtm_resources.pictures import as_markdown, equity_png, write_picture
 from qgtm_resources.resources import DeskResource, FeedResource, TrialsResource, WarehouseResource
 
@@ -95,6 +102,11 @@ class Bench:
         )
 
     @cached_property
+    def panel(self) -> MarketPanel:
+        """What the replay decides on."""
+        return panel(self.warehouse, self.desk, self.first, self.last)
+
+    @cached_property
     def portfolio(self) -> pl.DataFrame:
         """The replayed book of this backtest, oldest first; no rows when it was never replayed."""
         found = self.warehouse.client.read(PORTFOLIO_TABLE, self.first, self.last, where={"book": self.book})
@@ -109,7 +121,7 @@ class Bench:
 def replayed(bench: Bench) -> Done:
     """Loop `step_session` over the range."""
     rows = run_backtest(
-        panel(bench.warehouse, bench.desk, bench.first, bench.last),
+        bench.panel,
         bench.feed.feed.market_range(bench.first, bench.last),
         bench.prices,
         CLUSTERS,
@@ -118,6 +130,7 @@ def replayed(bench: Bench) -> Done:
         cash_usd=Decimal(bench.config.start_cash_usd),
         progress=lambda text, done, total: bench.say(f"{text}: {done} of {total}"),
     )
+    bench.trials.trials.record([portfolio_trial(bench, rows.portfolio)])
     picture = equity_png(rows.portfolio, f"{bench.desk.feed_label} {bench.book}")
     path = write_picture(bench.results / "equity.png", picture)
     gap = implementation_gap(rows.portfolio).as_dict()
@@ -127,6 +140,19 @@ def replayed(bench: Bench) -> Done:
         **{f"gap_{name}": value for name, value in gap.items()},
     }
     return Done({"portfolio": rows.portfolio, "fills": rows.fills}, told, {"resets": rows.resets})
+
+
+def portfolio_trial(bench: Bench, portfolio: pl.DataFrame) -> TrialRow:
+    """The replayed policy as a trial: it counts whether anybody judges it or not."""
+    varied, house = bench.config.model_dump(), bench.desk.policy.portfolio
+    usual = {"annual_vol_target": house.annual_vol_target, "allow_short": house.allow_short}
+    usual["simulated_reset_sessions"] = BacktestConfig().simulated_reset_sessions
+    changes = [f"{k} {v} → {varied[k]}" for k, v in usual.items() if varied[k] is not None and varied[k] != v]
+    returns = portfolio["return_1d"].fill_null(0.0).to_numpy()
+    stamp = Evaluation(
+        code_version(), arrays_hash(bench.panel), bench.first, bench.last, len(returns), SystemClock().now()
+    )
+    return stamp.row(Trial.of(PORTFOLIO, asdict(bench.policy), ", ".join(changes)), moments(returns).sharpe)
 
 
 def researched(bench: Bench) -> Done:

@@ -34,9 +34,9 @@ def backtest(
     """Replay the book and account every strategy over sessions first..last; missing history is brought in first."""
     begun = time.perf_counter()
     with workshop(settings, progress, venue=False) as shop:
-        begin, end = _tested(shop, first, last)
+        begin, end = tested_range(shop, first, last)
         seconds = {"start": time.perf_counter() - begun}
-        seconds |= _research(shop, begin, end, REPLAY_AND_RESEARCH, progress, config)
+        seconds |= research(shop, begin, end, REPLAY_AND_RESEARCH, progress, config)
         return _backtest_report(shop, begin, end, out, seconds)
 
 
@@ -51,16 +51,17 @@ def evidence(
     """Replay, research and judge over sessions first..last, and ask the checks which strategies pass."""
     begun = time.perf_counter()
     with workshop(settings, progress, venue=False) as shop:
-        begin, end = _tested(shop, first, last)
+        begin, end = tested_range(shop, first, last)
         seconds = {"start": time.perf_counter() - begun}
-        seconds |= _research(shop, begin, end, (), progress, config)
+        seconds |= research(shop, begin, end, (), progress, config)
         execute(shop, "evidence_checks", progress, end, end)
         figures = _figures(shop, "evidence")
     seconds["total"] = time.perf_counter() - begun
     return EvidenceRun(str(figures["backtest"]), begin, end, {name: round(s, 2) for name, s in seconds.items()})
 
 
-def _tested(shop: Workshop, first: dt.date | None, last: dt.date | None) -> tuple[dt.date, dt.date]:
+def tested_range(shop: Workshop, first: dt.date | None, last: dt.date | None) -> tuple[dt.date, dt.date]:
+    """First and last session of a test: five years to the last session of the data, unless said otherwise."""
     end = calendar.session_on_or_before(min(last or shop.session, shop.session))
     begin = calendar.session_on_or_after(first or end - dt.timedelta(days=BACKTEST_DAYS))
     if begin >= end:
@@ -68,7 +69,7 @@ def _tested(shop: Workshop, first: dt.date | None, last: dt.date | None) -> tupl
     return begin, end
 
 
-def _research(
+def research(
     shop: Workshop,
     first: dt.date,
     last: dt.date,
@@ -76,7 +77,7 @@ def _research(
     progress: Progress,
     config: Mapping[str, Any] | None,
 ) -> dict[str, float]:
-    """Run `backtest/*`, or some tables of it, in one run; returns seconds."""
+    """Run `backtest/*`, or some tables of it, in one run of its own; returns seconds."""
     started = time.perf_counter()
     bring_history(shop, last, progress)
     covered = time.perf_counter()

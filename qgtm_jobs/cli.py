@@ -18,6 +18,7 @@ from qgtm_jobs import (
     cli_lookahead,
     cli_parity,
     cli_strategies,
+    cli_sweep,
     cli_system,
     cli_trials,
     cli_work,
@@ -37,6 +38,7 @@ cli_strategies.register(app)
 cli_books.register(app)
 cli_parity.register(app)
 cli_evidence.register(app)
+cli_sweep.register(app)
 cli_system.register(app)
 cli_trials.register(app)
 cli_lookahead.register(app)

@@ -18,7 +18,7 @@ from qgtm_resources.clients.warehouse import Warehouse
 from qgtm_resources.pictures import HYPOTHETICAL
 from qgtm_resources.tearsheets import figures
 from qgtm_resources.tearsheets.league import BY, league
-from qgtm_resources.tearsheets.results import METHODS, PORTFOLIO, Record, sheet_folder
+from qgtm_resources.tearsheets.results import METHODS, PORTFOLIO, Record, newest_book, page_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -141,7 +141,7 @@ def read_league(warehouse: Warehouse, book: str | None, sort: str, verdict: str 
     if wanted is not None:
         rows = rows.filter(verdict=wanted)
     portfolio = evidence.filter(whole).select(pl.lit(None, pl.Int64).alias("rank"), pl.all())
-    return League(name, by, rows, portfolio, _page(warehouse, name, "index"))
+    return League(name, by, rows, portfolio, page_of(warehouse.folder, name, "index"))
 
 
 def read_record(warehouse: Warehouse, book: str | None, strategy_id: str) -> OneRecord:
@@ -157,7 +157,7 @@ def read_record(warehouse: Warehouse, book: str | None, strategy_id: str) -> One
     metrics = warehouse.read(METRICS_TABLE, where={"book": name, "name": strategy_id}).to_dicts()
     nothing = pl.DataFrame()
     record = Record(strategy_id, row, metrics[0] if metrics else {}, nothing, nothing, validation, nothing)
-    return OneRecord(record, _page(warehouse, name, strategy_id))
+    return OneRecord(record, page_of(warehouse.folder, name, strategy_id))
 
 
 def _evidence(warehouse: Warehouse, book: str | None) -> pl.DataFrame:
@@ -166,23 +166,10 @@ def _evidence(warehouse: Warehouse, book: str | None) -> pl.DataFrame:
     if held.is_empty():
         raise ConfigError(f"there is no evidence in {warehouse.folder} yet: {HOW}")
     books = held["book"].unique().sort().to_list()
-    chosen = _newest(warehouse, held) if book is None else book
+    chosen = newest_book(warehouse.folder, held) if book is None else book
     if chosen not in books:
         raise ConfigError(f"--book: there is no evidence of {chosen!r}; there is of {', '.join(books)}")
     return held.filter(book=chosen)
-
-
-def _newest(warehouse: Warehouse, held: pl.DataFrame) -> str:
-    """The book whose pages were written last; without pages, the one with the latest session."""
-    ends = held.group_by("book").agg(pl.col("session").max()).sort("session", "book")
-    pages = {book: _page(warehouse, book, "index") for book in ends["book"]}
-    newest = max(ends.iter_rows(), key=lambda row: (page.stat().st_mtime_ns if (page := pages[row[0]]) else 0, row[1]))
-    return str(newest[0])
-
-
-def _page(warehouse: Warehouse, book: str, name: str) -> Path | None:
-    path = sheet_folder(warehouse.folder, book) / f"{name}.html"
-    return path if path.exists() else None
 
 
 def _column(text: str) -> str:

@@ -12,6 +12,7 @@ from qgtm_core.schemas.results import EVIDENCE_TABLE
 from qgtm_core.types import StrategyStatus
 from qgtm_resources.clients.warehouse import Warehouse
 from qgtm_resources.resources import WarehouseResource
+from qgtm_resources.tearsheets.results import newest_book
 
 EVIDENCE = dg.AssetKey(["backtest", "evidence"])
 
@@ -37,12 +38,9 @@ def gate_check(gate: Gate) -> dg.AssetChecksDefinition:
 
 
 def newest(warehouse: Warehouse) -> pl.DataFrame:
-    """Records of the backtest that ends last; of several, the one with most strategies."""
+    """Records of the newest backtest of the whole library."""
     rows = warehouse.read(EVIDENCE_TABLE)
-    if rows.is_empty():
-        return rows
-    chosen = rows.group_by("book").agg(pl.col("session").max(), pl.len()).sort("session", "len", "book")["book"][-1]
-    return rows.filter(book=chosen)
+    return rows if rows.is_empty() else rows.filter(book=newest_book(warehouse.folder, rows))
 
 
 EVIDENCE_CHECKS = [gate_check(gate) for gate in GATES]

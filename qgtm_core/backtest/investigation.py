@@ -22,7 +22,7 @@ from qgtm_core.maths.validation import moments
 from qgtm_core.schemas.features import FEATURE_TABLES
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.strategies.spec import Cadence, Strategy, consumed
-from qgtm_core.view import Array
+from qgtm_core.view import Array, MarketPanel
 
 NOT_DAILY = "it trades within the session; the daily backtest has no bars for it"
 HASH_DIGITS = 16
@@ -114,13 +114,13 @@ def table_hashes(features: Mapping[str, pl.DataFrame]) -> dict[str, str]:
     return {name: _frame_hash(frame.sort(FEATURE_TABLES[name].key)) for name, frame in features.items()}
 
 
-def market_hash(market: ResearchMarket) -> str:
-    """A hash of every figure of the market, what positions earned included."""
-    state = hashlib.sha256(repr((market.sessions, market.symbols)).encode())
+def arrays_hash(market: ResearchMarket | MarketPanel) -> str:
+    """A hash of every figure of a market, what positions earned included, or of a replay's panel."""
+    state = hashlib.sha256()
     for field in fields(market):
         values = getattr(market, field.name)
-        if isinstance(values, np.ndarray):
-            state.update(np.ascontiguousarray(values).tobytes())
+        whole = isinstance(values, np.ndarray)
+        state.update(np.ascontiguousarray(values).tobytes() if whole else repr(values).encode())
     return state.hexdigest()[:HASH_DIGITS]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from operator import attrgetter
 
@@ -54,6 +55,14 @@ class TrialLedger(LedgerBase):
             query = query.where(TRIALS.c.strategy_id == strategy_id)
         with self._snapshot() as connection:
             return as_frame([dict(row) for row in connection.execute(query).mappings()])
+
+    def over(self, strategy_id: str, first: dt.date, last: dt.date, code_version: str) -> pl.DataFrame:
+        """Return what one version of the code found of a strategy over exactly these sessions (`BEST_SCHEMA`)."""
+        asked = {"strategy_id": strategy_id, "first": first, "last": last, "code_version": code_version}
+        query = select(*(TRIALS.c[name] for name in BEST_SCHEMA)).where(*(TRIALS.c[k] == v for k, v in asked.items()))
+        with self._snapshot() as connection:
+            rows = [dict(row) for row in connection.execute(query.order_by(TRIALS.c.seq)).mappings()]
+        return as_frame(rows).unique(["strategy_id", "params_hash"], keep="last", maintain_order=True)
 
     def versions(self) -> dict[str, tuple[str, ...]]:
         """Return the versions of the code that evaluated each strategy, in the order they first did."""

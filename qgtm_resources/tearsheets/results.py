@@ -40,6 +40,20 @@ def sheet_folder(warehouse_folder: Path, book: str) -> Path:
     return warehouse_folder / "results" / book
 
 
+def page_of(warehouse_folder: Path, book: str, name: str = "index") -> Path | None:
+    """The page of a record, or the league table of a backtest; null where none was written."""
+    path = sheet_folder(warehouse_folder, book) / f"{name}.html"
+    return path if path.exists() else None
+
+
+def newest_book(warehouse_folder: Path, evidence: pl.DataFrame) -> str:
+    """The backtest whose pages were written last; without pages, the one with the latest session."""
+    ends = evidence.group_by("book").agg(pl.col("session").max()).sort("session", "book")
+    written = {book: page_of(warehouse_folder, book) for book in ends["book"]}
+    times = {book: page.stat().st_mtime_ns if page else 0 for book, page in written.items()}
+    return str(max(ends.iter_rows(), key=lambda row: (times[row[0]], row[1]))[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Results:
     """The declared result tables of one book; `portfolio` may be empty when no replay was made."""

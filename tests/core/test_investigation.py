@@ -17,7 +17,7 @@ from qgtm_core.backtest.investigation import (
     data_hash,
     investigable,
     investigate,
-    market_hash,
+    arrays_hash,
     table_hashes,
     unheard,
 )
@@ -121,14 +121,14 @@ def test_a_data_hash_follows_the_rows_and_not_their_order() -> None:
     changed = table_hashes({**tables, name: tables[name].with_columns(pl.col(column) + 1e-9)})
     assert first == turned
     assert first[name] != changed[name]
-    prints = [data_hash(REGISTRY[ID], hashes, market_hash(market())) for hashes in (first, turned, changed)]
+    prints = [data_hash(REGISTRY[ID], hashes, arrays_hash(market())) for hashes in (first, turned, changed)]
     assert prints[0] == prints[1] != prints[2]
 
 
 def test_what_positions_earned_is_part_of_the_data() -> None:
     first, other = market(), market()
     other.next_return[4, 2] += 1e-12
-    assert market_hash(first) == market_hash(market()) != market_hash(other)
+    assert arrays_hash(first) == arrays_hash(market()) != arrays_hash(other)
 
 
 def test_a_strategy_that_reads_strategies_rests_on_their_tables_too() -> None:
