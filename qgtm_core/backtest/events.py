@@ -101,7 +101,7 @@ def run_bars(
     Python with the same result, for looking into a rule. `state` is copied. Raises DataError for other shapes.
     """
     rules = rules or BarRules()
-    bars = np.ascontiguousarray(bars if bars.ndim == 3 else bars[:, None, :], dtype=np.float64)
+    bars = np.require(bars if bars.ndim == 3 else bars[:, None, :], np.float64, ["C", "W"])  # as it was compiled for
     if bars.ndim != 3 or bars.shape[2] != len(FIELDS):
         raise DataError("run_bars", f"bars have shape {bars.shape}", remedy=f"Pass (T, N, 5): {', '.join(FIELDS)}.")
     if not cash_usd > 0.0:

@@ -43,14 +43,10 @@ def as_of_panel(
 
     Raises DataError for columns of different length, a code out of range or a row out of order, naming the row.
     """
-    columns = (series, instrument, available_at, value) + (() if observed_at is None else (observed_at,))
-    if len({len(column) for column in columns}) > 1:
-        raise DataError(SOURCE, f"columns have {[len(c) for c in columns]} rows", remedy="Pass columns of one table.")
+    _check_lengths(series, instrument, available_at, value, *(() if observed_at is None else (observed_at,)))
     keys = _codes(series), _codes(instrument)
     available, decided = _instants(available_at, decided_at)
-    if (decided[1:] < decided[:-1]).any():
-        row = int((decided[1:] < decided[:-1]).argmax()) + 1
-        raise DataError(SOURCE, "decisions go back in time", column="decided_at", row=row, remedy="Sort them.")
+    _check_ascending(decided)
     observed = np.empty(0, np.int64) if observed_at is None else _instants(observed_at)[0]
     if shape is None:
         shape = (int(keys[0].max(initial=-1)) + 1, int(keys[1].max(initial=-1)) + 1)
@@ -72,6 +68,19 @@ def as_of_panel(
         threads,
     )
     return panel
+
+
+def _check_lengths(*columns: NDArray[Any]) -> None:
+    lengths = [len(column) for column in columns]
+    if len(set(lengths)) > 1:
+        raise DataError(SOURCE, f"columns have {lengths} rows", remedy="Pass columns of one table.")
+
+
+def _check_ascending(decided: IntArray) -> None:
+    back = decided[1:] < decided[:-1]
+    if back.any():
+        row = int(back.argmax()) + 1
+        raise DataError(SOURCE, "decisions go back in time", column="decided_at", row=row, remedy="Sort them.")
 
 
 def _codes(column: IntArray) -> IntArray:

@@ -88,6 +88,12 @@ def test_costs_are_a_share_of_the_notional_and_lots_may_be_fractions() -> None:
         assert run.position_shares.tolist() == [2.5]
 
 
+def test_bars_that_may_not_be_written_are_read_all_the_same() -> None:
+    prices = bars([10.0, 11.0])
+    prices.setflags(write=False)
+    assert fills(run_bars(prices, SCHEDULED, np.array([5.0, 5.0]))) == [(1, 0, 5.0, 11.0)]
+
+
 def plain(prices: np.ndarray, rules: BarRules) -> np.ndarray:
     """The same account with the trending rule, written with dictionaries."""
     count = prices.shape[1]
