@@ -54,7 +54,8 @@ class ParityDesk:
         views = panel(self.warehouse, self.desk, first, last)
         live = self._stored_signals(first, last)
         again = signals_again(self.warehouse, self.strategies, first, last)
-        staged = signals_again(self.warehouse, self.strategies, first, last, children_as_stored=True)
+        readers = {key: strategy for key, strategy in self.strategies.items() if strategy.consumes}
+        staged = {**again, **signals_again(self.warehouse, readers, first, last)}
         for view in views.views():
             told = [_of_session(frames, view.session) for frames in (live, again, staged)]
             yield self._report(view, openings, told)
@@ -154,14 +155,14 @@ def signals_again(
     strategies: Mapping[str, Strategy],
     first: dt.date,
     last: dt.date,
-    *,
-    children_as_stored: bool = False,
     features: Mapping[str, pl.DataFrame] | None = None,
 ) -> Frames:
     """Signals of sessions first..last by strategy, from the stored features (or those given).
 
-    A strategy that reads others' signals is given those made here, or the stored ones.
+    A strategy that reads others' signals is given those made here, and the stored ones of strategies not asked for.
     """
+    if not strategies:
+        return {}
     since = calendar.offset_session(first, -max(strategy.lookback for strategy in strategies.values()))
     tables = sorted({item.table for strategy in strategies.values() for item in strategy.inputs})
     held = warehouse.read_many("features", [t for t in tables if t not in (features or {})], since, last)
@@ -175,7 +176,7 @@ def signals_again(
         stored = warehouse.read_many("signals", children, since, last)
         told = {
             signal_key(child): stored[child]
-            if children_as_stored or child not in made
+            if child not in made
             else pl.concat([stored[child].filter(pl.col("session") < first), made[child]])
             for child in children
         }
@@ -207,7 +208,7 @@ def as_known(
     lookback = desk.policy.portfolio.correlation_sessions - 1
     days = calendar.schedule(calendar.offset_session(session, -max(reach, lookback + 1)), session)
     features = compute_all(before, days.select("session", "decided_at"), tables)
-    told = signals_again(warehouse, strategies, session, session, features=features) if strategies else {}
+    told = signals_again(warehouse, strategies, session, session, features)
     stored = warehouse.read_many("signals", [s.id for s in TRADING], session, session)
     asked = calendar.schedule(session, session).select("session", "decided_at")
     known = build_panel(features["prices"], stored, _before(quotes, decided), asked, lookback)

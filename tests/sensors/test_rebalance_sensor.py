@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from qgtm_core import calendar
-from qgtm_jobs.schedules import CRON, SCHEDULES, known_session
+from qgtm_jobs.schedules import CRON, SCHEDULES, known_session, parity_schedule
 from qgtm_resources.resources import DeskResource, WarehouseResource
 from qgtm_sensors.rebalance import due, rebalance_sensor
 from tests.installation import LAST, Installation
@@ -120,5 +120,18 @@ def test_a_schedule_fetches_for_the_session_its_rows_will_belong_to(house: Insta
 
 
 def test_every_feed_has_a_schedule_in_new_york_time() -> None:
-    assert {each.name for each in SCHEDULES} == {f"ingest_{feed}_schedule" for feed in CRON}
+    assert {each.name for each in SCHEDULES} == {*(f"ingest_{feed}_schedule" for feed in CRON), "parity_schedule"}
     assert {each.execution_timezone for each in SCHEDULES} == {"America/New_York"}
+
+
+@pytest.mark.parametrize(
+    ("now", "sessions"), [(at(HALF_DAY, 18, 30), [str(HALF_DAY)]), (at(dt.date(2024, 7, 4), 18, 30), [])]
+)
+def test_parity_is_asked_for_on_the_evening_of_a_session(
+    house: Installation, now: dt.datetime, sessions: list[str]
+) -> None:
+    repository = house.definitions()["live"].get_repository_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=now, repository_def=repository)
+        requests = parity_schedule.evaluate_tick(context).run_requests or ()
+    assert [request.partition_key for request in requests] == sessions
