@@ -194,6 +194,25 @@ def _quiet(_text: str, _done: int, _total: int) -> None:
     """No progress inside a check."""
 
 
+def stored_fits(stored: Pit) -> Found:
+    """No stored fit was known before its own decision, nor trained on a label settled after it."""
+    rows, leaks = 0, list[Leak]()
+    decided = calendar.schedule().select(event_date="session", _decided="decided_at")
+    for name, frame in stored.items():
+        told = frame.join(decided, on="event_date", how="left", maintain_order="left").sort("session")
+        rows += frame.height
+        kinds = {
+            ("trained_to", "event_date"): ("labels settled after the fit", pl.col("trained_to") > pl.col("event_date")),
+            ("available_at", "_decided"): ("before its own decision", pl.col("available_at") < pl.col("_decided")),
+        }
+        for (column, bound), (kind, broken) in kinds.items():
+            first = told.filter(broken).head(1)
+            if first.height:
+                key = ("model_id", "event_date")
+                leaks.append(_row_leak("pit", name, column, first, kind, first[bound][0], key))
+    return rows, leaks
+
+
 def folds(pipeline: Pipeline, pit: Pit, session: dt.date) -> Found:
     """In the folds that judge a fit, no training label lives on into a test label or out of one."""
     if "prices" not in pit:

@@ -148,22 +148,31 @@ def test_a_feature_row_of_after_its_decision_is_a_leak():
     assert (leak.stage, leak.table, leak.column, leak.session) == ("features", "trend", "available_at", day)
 
 
+def greedy(_trainer, _pit, first, *_):
+    """A fit that has seen labels of nine days later."""
+    fitted = calendar.previous_session(first)
+    row = {"model_id": "m", "event_date": fitted, "trained_to": fitted + dt.timedelta(days=9), "observations": 1,
+           "payload": "", "params_hash": "", "session": first, "revision": 0}  # fmt: skip
+    yield pl.DataFrame([row], schema_overrides=PIT_TABLES["models"].dtypes).select(
+        pl.col(name) if name in row else pl.lit(None, dtype).alias(name)
+        for name, dtype in PIT_TABLES["models"].dtypes.items()
+    )
+
+
 def test_labels_settled_after_a_fit_are_a_leak():
     case = Case(wanted(["regime_classifier_pm"]), dt.date(2024, 1, 2), dt.date(2024, 6, 28), {})
 
-    def fits(_trainer, _pit, first, *_):
-        fitted = calendar.previous_session(first)
-        row = {"model_id": "m", "event_date": fitted, "trained_to": fitted + dt.timedelta(days=9), "observations": 1,
-               "payload": "", "params_hash": "", "session": first, "revision": 0}  # fmt: skip
-        yield pl.DataFrame([row], schema_overrides=PIT_TABLES["models"].dtypes).select(
-            pl.col(name) if name in row else pl.lit(None, dtype).alias(name)
-            for name, dtype in PIT_TABLES["models"].dtypes.items()
-        )
-
     pit = {name: PIT_TABLES[name].empty() for name in ("prices", "macro", "positioning")}
-    rows, leaks = checks.fits(Pipeline(fits=fits), case, pit, dt.date(2024, 5, 1))
+    rows, leaks = checks.fits(Pipeline(fits=greedy), case, pit, dt.date(2024, 5, 1))
     assert rows == 2
     assert {leak.kind for leak in leaks} == {"labels settled after the fit"}
+
+
+def test_a_stored_fit_that_knew_its_future_is_a_leak():
+    (row,) = greedy(None, None, dt.date(2024, 4, 1))
+    early = row.with_columns(available_at=pl.lit(calendar.open_at(dt.date(2024, 3, 28))))
+    found = checks.stored_fits({"models": early})
+    assert [leak.column for leak in found[1]] == ["trained_to", "available_at"]
 
 
 def test_nothing_is_fitted_for_strategies_that_learn_nothing():
