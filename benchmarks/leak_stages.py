@@ -1,4 +1,4 @@
-"""Stages of the path made leaky, each as the mistake is made in practice; `benchmarks.leaks` says what is sought where."""
+"""Stages of the path made leaky, each as the mistake is made in practice; `benchmarks.leaks` says what to find where."""
 
 from __future__ import annotations
 
