@@ -58,7 +58,7 @@ def _spec(table: Table) -> dg.AssetSpec:
 
 
 @dg.multi_asset(
-    name="backtest",
+    name="study",
     specs=[_spec(table) for table in TABLES],
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),

@@ -81,7 +81,7 @@ def research(
     started = time.perf_counter()
     bring_history(shop, last, progress)
     covered = time.perf_counter()
-    chosen = {"ops": {"backtest": {"config": dict(config)}}} if config else None
+    chosen = {"ops": {"study": {"config": dict(config)}}} if config else None
     execute(
         shop, "backtest", progress, first, last, groups=["backtest"], only=only, place="research", config=chosen
     )  # fmt: skip
