@@ -1,4 +1,4 @@
-"""Stages of the path made leaky, each as the mistake is made in practice; `benchmarks.leaks` says what to find where."""
+"""Stages of the path made leaky, as the mistakes are made in practice; `benchmarks.leaks` says what to find where."""
 
 from __future__ import annotations
 
