@@ -73,19 +73,29 @@ class ParityDesk:
         facts = self._facts(session, decided, opened=session in openings)
         facts = replace(facts, shortfalls={**short, **short_live})
         report = compare(Sides(live, again, staged), facts)
-        doubtful = report.rows.filter(pl.col("level").is_in(CHAIN) & (pl.col("cause") == Cause.UNEXPLAINED.value))
-        if doubtful.is_empty() or decided is None:
+        if decided is None or not self._doubtful(report):
             return report
         # something is left to explain: look for rows that came after the decision, and decide without them
-        names = sorted(set(doubtful["strategy_id"]) - {""})
-        asked = {name: self.strategies[name] for name in names}
-        then = as_known(self.warehouse, self.desk, session, decided, asked)
+        then = as_known(self.warehouse, self.desk, session, decided, self._doubtful(report))
         if then is None:
             return report
-        known_view, told_then, changed = then
-        known_signals = pl.concat([told_then, told[1].join(told_then, on=["strategy_id", "symbol"], how="anti")])
-        known, _ = run_staged(bench, with_signals(known_view, told[0]), known_signals, live)
+        known_view, made, changed = then
+        known_signals = pl.concat([made, told[1].join(made, on=["strategy_id", "symbol"], how="anti")])
+        believed = known_signals if overwritten(report) else told[0]
+        known, _ = run_staged(bench, with_signals(known_view, believed), known_signals, live)
         return compare(Sides(live, again, staged, known), replace(facts, changed=changed))
+
+    def _doubtful(self, report: Report) -> dict[str, Strategy]:
+        """Strategies to compute again without late rows; empty when all is explained but for fills.
+
+        Where a target differs and no signal does, the signals may have been stored anew since: all that trade.
+        """
+        left = report.rows.filter(pl.col("level").is_in(CHAIN) & (pl.col("cause") == Cause.UNEXPLAINED.value))
+        if left.is_empty():
+            return {}
+        names = set(left["strategy_id"]) - {""}
+        traded = {strategy.id for strategy in TRADING} if overwritten(report) or not names else set()
+        return {key: strategy for key, strategy in self.strategies.items() if key in names | traded}
 
     def _recorded(self, session: dt.date, signals: pl.DataFrame) -> Stages:
         """What live wrote down; orders of the intraday sleeve have ticks of their own and are not compared here."""
@@ -182,6 +192,12 @@ def signals_again(
         }
         made[key] = evaluate(strategy, {**known, **told}, sessions)
     return {key: made[key] for key in strategies}
+
+
+def overwritten(report: Report) -> bool:
+    """Whether a target differs though no signal does: then the stored signals need not be those it was made from."""
+    levels = set(report.rows["level"])
+    return Level.TARGET.value in levels and Level.SIGNAL.value not in levels
 
 
 def as_known(

@@ -126,3 +126,12 @@ def test_what_changed_since_the_decision_is_named(new_house: Callable[..., Insta
     (late,) = reports(house, FIRST, FIRST)
     assert set(late.rows["cause"]) == {"DATA_REVISED"}
     assert {"SIGNAL", "TARGET"} <= set(late.rows["level"])
+
+    # the signals are made again as well: what the target was made from is then nowhere stored
+    moved = [dg.AssetKey(["signals", name]) for name in late.rows.filter(level="SIGNAL")["strategy_id"].unique()]
+    made = house.run(FIRST, moved, job="history")
+    assert made.success, problem(made)
+    (anew,) = reports(house, FIRST, FIRST)
+    assert causes(anew, "SIGNAL") == set()
+    assert causes(anew, "TARGET") == {"DATA_REVISED"}
+    assert causes(anew, "ORDER") <= {"DATA_REVISED"}
