@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 SESSION = dt.date(2024, 6, 28)
 NOW = dt.datetime(2024, 6, 28, 19, 30, tzinfo=dt.UTC)
 COMMANDS = (
-    *("run", "ingest", "backfill", "backtest", "flatten", "strategies", "status", "up", "doctor", "feeds"),
+    *("run", "ingest", "backfill", "backtest", "flatten", "strategies", "status", "up", "doctor", "feeds", "parity"),
     *("kill status", "kill raise", "kill request-reset", "kill approve", "audit verify", "audit search"),
 )
 
