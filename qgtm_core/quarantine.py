@@ -61,7 +61,7 @@ def _lines(declared: Table, rows: pl.DataFrame, column: str, problem: str) -> pl
         [pl.format(name + "={}", pl.col(name).cast(pl.String).fill_null("null")) for name in declared.unique],
         separator=", ",
     )
-    return rows.select(
+    return rows.rechunk().select(  # strings of a filtered frame of several chunks: casting them may panic
         table=pl.lit(declared.name),
         session="session",
         key=key,

@@ -126,18 +126,18 @@ def matrix(frame: pl.DataFrame, column: str, sessions: Sequence[dt.date], symbol
 
 
 def weights(score: Array, market: ResearchMarket) -> Array:
-    """Target weights of scores (…, T, N): score x min(1, 10 % / volatility) / symbols the strategy ever speaks on.
+    """Target weights of scores (…, T, N): score x min(1, 10 % / volatility) / symbols it has spoken on so far.
 
     NaN scores are silence and weigh nothing; so does a symbol without a volatility.
     """
     unknown = np.full_like(market.annual_vol, np.nan)
     scale = np.divide(VOL_TARGET, market.annual_vol, out=unknown, where=market.annual_vol > 0.0)
     known = np.isfinite(score)
-    spoken = np.maximum(known.any(axis=-2).sum(axis=-1), 1)
+    spoken = np.maximum(np.logical_or.accumulate(known, axis=-2).sum(axis=-1), 1)
     known &= np.isfinite(scale)
     sized = np.zeros(score.shape)
     np.multiply(score, np.minimum(MAX_WEIGHT, scale), out=sized, where=known)
-    sized /= spoken[..., None, None]
+    sized /= spoken[..., None]
     return sized
 
 

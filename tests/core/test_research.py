@@ -56,6 +56,12 @@ def test_a_symbol_without_any_signal_takes_no_share() -> None:
     np.testing.assert_allclose(found([[1.0, NAN]] * 4).net, [0.005, -0.005, 0.015, 0.0])
 
 
+def test_a_symbol_takes_its_share_from_its_first_signal_on_and_not_before() -> None:
+    market = research_market_of(AHEAD)
+    score = np.array([[1.0, NAN], [1.0, NAN], [1.0, 1.0], [1.0, NAN]])
+    np.testing.assert_allclose(weights(score, market), [[0.5, 0.0], [0.5, 0.0], [0.25, 0.25], [0.25, 0.0]])
+
+
 def test_the_share_of_a_symbol_is_counted_for_each_parameter_set_alone() -> None:
     family = np.array([[[1.0, NAN]] * 4, [[1.0, NAN]] * 3 + [[1.0, 1.0]]])
     np.testing.assert_allclose(weights(family, MARKET)[:, 0, 0], [0.5, 0.25])
