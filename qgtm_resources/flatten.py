@@ -55,9 +55,17 @@ def flatten(
 
 def _attempt(ledger: PostgresLedger, book: str, session: dt.date) -> str:
     """A new attempt only when every order of the last one has ended: otherwise the same ids, so nothing doubles."""
-    orders = [(i, s) for i, s in ledger.orders(book, session) if "-flatten" in i.client_order_id]
-    done = sum(1 for _, state in orders if state.final)
-    return f"flatten{done}" if done == len(orders) else f"flatten{done - 1}"
+    states = {intent.client_order_id: (intent, state) for intent, state in ledger.orders(book, session)}
+    number = 0
+    while sent := [state for key, (i, state) in states.items() if key == _id(i, book, session, f"flatten{number}")]:
+        if not all(state.final for state in sent):
+            break
+        number += 1
+    return f"flatten{number}"
+
+
+def _id(intent: OrderIntent, book: str, session: dt.date, attempt: str) -> str:
+    return client_order_id(session, book, intent.symbol, intent.side, attempt)
 
 
 def _closing(position: BrokerPosition, book: str, session: dt.date, now: dt.datetime, attempt: str) -> OrderIntent:

@@ -64,7 +64,7 @@ def test_a_symbol_takes_its_share_from_its_first_signal_on_and_not_before() -> N
 
 def test_the_share_of_a_symbol_is_counted_for_each_parameter_set_alone() -> None:
     family = np.array([[[1.0, NAN]] * 4, [[1.0, NAN]] * 3 + [[1.0, 1.0]]])
-    np.testing.assert_allclose(weights(family, MARKET)[:, 0, 0], [0.5, 0.25])
+    np.testing.assert_allclose(weights(family, MARKET)[:, 3, 0], [0.5, 0.25])
 
 
 def test_a_calm_symbol_is_not_levered_beyond_its_full_weight() -> None:
