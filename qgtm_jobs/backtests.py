@@ -56,6 +56,8 @@ def evidence(
         seconds |= research(shop, begin, end, (), progress, config)
         execute(shop, "evidence_checks", progress, end, end)
         figures = _figures(shop, "evidence")
+        for stage, name in (("replay", "portfolio"), ("research", "metrics"), ("judging", "evidence")):
+            seconds[f"of which {stage}"] = float(_figures(shop, name)["compute_s"])
     seconds["total"] = time.perf_counter() - begun
     return EvidenceRun(str(figures["backtest"]), begin, end, {name: round(s, 2) for name, s in seconds.items()})
 

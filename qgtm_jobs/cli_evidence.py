@@ -73,7 +73,10 @@ def _make(settings: Settings, first: str | None, last: str | None, *, quiet: boo
     if begin is not None and end is not None and begin > end:
         raise ConfigError(f"--from {begin} lies after --to {end}")
     with progress_to(stderr_console(), quiet=quiet) as progress:
-        return backtests.evidence(settings, begin, end, progress).book
+        made = backtests.evidence(settings, begin, end, progress)
+    if not quiet:
+        stderr_console().print(", ".join(f"{name} {value:.1f} s" for name, value in made.seconds.items()))
+    return made.book
 
 
 def _required(page: Path | None, folder: Path) -> Path:
