@@ -15,7 +15,7 @@ from qgtm_resources.migrations import migrate
 from qgtm_resources.resources import LedgerResource
 from qgtm_resources.services import Services
 from qgtm_resources.settings import load_settings
-from tests.installation import ACCOUNTS, YEARS, Installation, MarketHistory, market_history
+from tests.installation import ACCOUNTS, YEARS, Installation, MarketHistory, files_held_open, market_history
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
 
 @pytest.fixture(scope="session")
 def history(shared_folder: Path, _no_settings_from_outside: None) -> MarketHistory:
-    """Thirty sessions of the simulated market, from raw to signals, made by one run. Copy it before writing."""
+    """The simulated market up to its last session, from raw to signals, made by one run. Copy it before writing."""
     return market_history(shared_folder / "simulated")
 
 
@@ -48,7 +48,7 @@ def module_ledger_url(shared_services: Services) -> Iterator[str]:
 def new_house(
     history: MarketHistory, module_ledger_url: str, redis_url: str, home: Path
 ) -> Iterator[Callable[..., Installation]]:
-    """Make installations of one new book each, on a copy of the market history."""
+    """Make installations of one new book each, on a copy of the market history; their files stay open meanwhile."""
     made: list[str] = []
     original = history
 
@@ -61,7 +61,8 @@ def new_house(
             history.copy_to(house.settings)
         return house
 
-    yield make
+    with files_held_open():
+        yield make
     for name in made:
         ACCOUNTS.pop(name, None)
 

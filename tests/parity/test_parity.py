@@ -120,7 +120,7 @@ def test_thirty_live_sessions_of_real_history_equal_the_backtest(
     settings = load_settings(
         home=shared_folder / "archive" / "home", feed="archive", archive=archive_path, as_of=ARCHIVE_LAST
     )
-    history = market_history(shared_folder / "archive", settings, ARCHIVE_FIRST)
+    history = market_history(shared_folder / "archive", settings)
     sessions = calendar.schedule(ARCHIVE_FIRST, ARCHIVE_LAST)["session"].to_list()
     house = new_house(history=history, feed="archive", archive=archive_path)
     assert_same(house, sessions)
