@@ -39,7 +39,7 @@ backtest: install ## replay history (FROM=2015-01-02 TO=2024-06-28)
 	$(BIN)/qgtm backtest $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(ARGS)
 
 test: install ## run every test and hold the coverage gates
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(ARGS)
 	$(BIN)/python -m coverage report --include='qgtm_core/*' --fail-under=95
 	$(BIN)/python -m coverage report --omit='qgtm_core/*' --fail-under=85
 
