@@ -13,6 +13,7 @@ import polars as pl
 from qgtm_core.backtest.costs import CostModel
 from qgtm_core.backtest.metrics import SESSIONS_A_YEAR, performance
 from qgtm_core.backtest.research import Account, ResearchMarket, account, spoke, strategy_returns_rows, weights
+from qgtm_core.backtest.yardsticks import Yardstick, yardsticks
 from qgtm_core.errors import InvariantError
 from qgtm_core.maths.costs import BP
 from qgtm_core.schemas.results import METRICS_TABLE, STRATEGY_RETURNS_TABLE
@@ -39,7 +40,7 @@ def run_research(
     """Account every strategy's scores (T, N, NaN = silent) with all costs and take its figures.
 
     `portfolio` are rows of `backtest/portfolio` of the same book, for its own row of figures. A strategy's sample
-    begins with its first signal.
+    begins with its first signal. Yardsticks stand between the two.
     """
     ids = tuple(scores_by_strategy)
     if not ids:
@@ -49,6 +50,7 @@ def run_research(
     spoken = spoke(score)
     found = account(weights(score, market), market, costs)
     rows = [] if portfolio is None else [portfolio_figures(portfolio)]
+    rows += [yardstick_figures(each, market.sessions) for each in yardsticks(market, costs)]
     for k, name in enumerate(ids):
         first = first_spoken(spoken[k])
         rows.append(strategy_figures(name, market.sessions, first, found.at((k, slice(first, None)))))
@@ -72,6 +74,19 @@ def strategy_figures(name: str, sessions: Sequence[dt.date], first: int, sample:
         **performance(sample.net).as_dict(),
         "annual_turnover": turnover / n * SESSIONS_A_YEAR if n else 0.0,
         "cost_bp": float((sample.cost - sample.borrow).sum()) / turnover * BP if turnover else None,
+    }
+
+
+def yardstick_figures(found: Yardstick, sessions: Sequence[dt.date]) -> dict[str, Any]:
+    """Figures of one yardstick over the sessions it has a return for."""
+    held = np.isfinite(found.returns)
+    turnover, cost = float(found.turnover[held].sum()), float(found.cost[held].sum())
+    return {
+        "name": found.name,
+        "first": sessions[int(held.argmax())],
+        **performance(found.returns).as_dict(),
+        "annual_turnover": turnover / max(int(held.sum()), 1) * SESSIONS_A_YEAR,
+        "cost_bp": cost / turnover * BP if turnover else None,
     }
 
 
