@@ -1,6 +1,7 @@
-"""`python -m benchmarks WHAT`, WHAT = compute, library, lookahead, crash, peers or all; exit code 1 = one fails.
+"""`python -m benchmarks WHAT`: compute, library, lookahead, evidence, parity, noise, crash, peers or all; exit code 1 =
+one fails.
 
-The first three need `--archive FOLDER`, peers needs `--peers FOLDER`; all takes peers in where that is given.
+The first five need `--archive FOLDER`, peers needs `--peers FOLDER`; all takes peers in where that is given.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 
 from benchmarks.tables import Result, show
 
-NAMES = ("compute", "library", "lookahead", "crash")
+NAMES = ("compute", "library", "lookahead", "evidence", "parity", "noise", "crash")
+NO_ARCHIVE = ("noise", "crash", "peers")
 ROUNDS = 3  # of the peer harness
 FIRST, LAST = dt.date(2010, 1, 4), dt.date(2024, 6, 28)
 
@@ -34,7 +36,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.what == "peers" and options.peers is None:
         parser.error("--peers FOLDER (or QGTM_PEERS) is needed: the folder of the peer harness, with its run.py")
-    if options.what not in {"crash", "peers"} and options.archive is None:
+    if options.what not in NO_ARCHIVE and options.archive is None:
         parser.error("--archive FOLDER (or QGTM_ARCHIVE) is needed: the folder of real market history")
     return options
 
@@ -49,10 +51,20 @@ def measure(name: str, options: argparse.Namespace) -> Result:
         from benchmarks import peers
 
         return peers.run(options.peers, options.rounds, every_peer=options.every_peer)
-    from benchmarks import compute, library, lookahead
+    if name == "noise":
+        from benchmarks import noise
+
+        return noise.run()
+    from benchmarks import compute, evidence, library, lookahead, parity
     from benchmarks.history import Span
 
-    benchmarks = {"compute": compute.run, "library": library.run, "lookahead": lookahead.run}
+    benchmarks = {
+        "compute": compute.run,
+        "library": library.run,
+        "lookahead": lookahead.run,
+        "evidence": evidence.run,
+        "parity": parity.run,
+    }
     return benchmarks[name](options.archive, Span(options.first, options.last, options.fits))
 
 

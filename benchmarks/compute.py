@@ -176,6 +176,6 @@ def _medians(watches: list[Stopwatch]) -> dict[str, float]:
 
 def _rows_of(stage: str, kept: Mapping[str, Any]) -> int | None:
     if stage == "replay":
-        return int(kept["backtest"].sessions.height)
+        return int(kept["backtest"].portfolio.height)
     name = {"raw: read and check": "raw", "pit": "pit", "features": "features", "signals": "signals"}.get(stage)
     return sum(len(frame) for frame in kept[name].values()) if name is not None else None
