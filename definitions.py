@@ -9,7 +9,6 @@ import dagster as dg
 
 from qgtm_assets.backtest import BACKTEST
 from qgtm_assets.checks.drift import DRIFT_CHECKS
-from qgtm_assets.checks.evidence import EVIDENCE_CHECKS
 from qgtm_assets.checks.gates import GATE_CHECKS
 from qgtm_assets.checks.quality import QUALITY_CHECKS
 from qgtm_assets.features import FEATURE_ASSETS, feature_asset
@@ -22,6 +21,7 @@ from qgtm_assets.pit import NORMALISED, PIT, pit_asset
 from qgtm_assets.raw import RAW, raw_asset
 from qgtm_assets.signals import SIGNALS, signal_asset
 from qgtm_assets.trading import TRADING_ASSETS
+from qgtm_assets.verdicts import VERDICTS
 from qgtm_core.features.registry import FEATURES
 from qgtm_core.schemas.raw import RAW_TABLES
 from qgtm_core.strategies.registry import DAILY, SHADOW
@@ -139,7 +139,7 @@ def build_defs(settings: Settings, **overrides: Any) -> dict[str, dg.Definitions
                 parity,
             ]
         ),
-        asset_checks=[*QUALITY_CHECKS, *DRIFT_CHECKS, *GATE_CHECKS, *EVIDENCE_CHECKS],
+        asset_checks=[*QUALITY_CHECKS, *DRIFT_CHECKS, *GATE_CHECKS],
         jobs=LIVE_JOBS,
         schedules=SCHEDULES,
         sensors=[
@@ -154,7 +154,7 @@ def build_defs(settings: Settings, **overrides: Any) -> dict[str, dg.Definitions
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},
     )
     research = dg.Definitions(
-        assets=BACKTEST,
+        assets=[*BACKTEST, *VERDICTS],
         jobs=RESEARCH_JOBS,
         resources={**_inert(resources), "trials": resources["trials"]},
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},

@@ -11,7 +11,7 @@ import polars as pl
 from dagster import MetadataValue
 
 from qgtm_assets.backtest_config import chosen_strategies, costs_of
-from qgtm_assets.backtest_stages import Bench, Done, Frames, markdown, portfolio_trial
+from qgtm_assets.backtest_stages import Bench, Done, Frames, portfolio_trial
 from qgtm_core.backtest import investigation
 from qgtm_core.backtest.evidence import Evidence, Stamps, Subject, Tried, evidence_of
 from qgtm_core.backtest.investigation import (
@@ -54,7 +54,6 @@ def judged(bench: Bench) -> Done:
     verdicts = dict(frames["evidence"]["verdict"].value_counts().iter_rows())
     told = {
         **pages,
-        "records": MetadataValue.md(_league(frames["evidence"])),
         "trials_library": int(frames["evidence"]["trials_library"][0]),
         **{f"verdict_{name}": count for name, count in sorted(verdicts.items())},
     }
@@ -147,12 +146,3 @@ def _pages(bench: Bench, frames: Frames) -> Path:
     )
     write_tearsheets(bench.results, results, bench.tell)
     return bench.results / "index.html"
-
-
-def _league(evidence: pl.DataFrame) -> str:
-    """The records for the UI, best out of sample first."""
-    shown = evidence.sort("oos_sharpe", descending=True, nulls_last=True).select(
-        "strategy_id", "verdict", "sessions", "sharpe", "oos_sharpe", "oos_low", "oos_high", "dsr", "pbo", "trials",
-        "failed",
-    )  # fmt: skip
-    return markdown(shown)

@@ -18,7 +18,7 @@ OWNERS = {
     "raw": ["team:data"], "pit": ["team:data"], "features": ["team:research"], "signals": ["team:research"],
     "portfolio": ["team:portfolio"], "risk": ["team:risk"], "execution": ["team:execution"], "tca": ["team:execution"],
     "ops": ["team:operations"], "backtest": ["team:research"], "options": ["team:research"],
-    "intraday": ["team:execution"],
+    "intraday": ["team:execution"], "evidence": ["team:research"],
 }  # fmt: skip
 _MERGED = {"check_specs", "metadata", "description"}
 SCHEMA_CHECK = "schema_and_keys_hold"

@@ -48,13 +48,13 @@ def evidence(
     *,
     config: Mapping[str, Any] | None = None,
 ) -> EvidenceRun:
-    """Replay, research and judge over sessions first..last, and ask the checks which strategies pass."""
+    """Replay, research and judge over sessions first..last, and ask the gates which strategies pass."""
     begun = time.perf_counter()
     with workshop(settings, progress, venue=False) as shop:
         begin, end = tested_range(shop, first, last)
         seconds = {"start": time.perf_counter() - begun}
         seconds |= research(shop, begin, end, (), progress, config)
-        execute(shop, "evidence_checks", progress, end, end)
+        execute(shop, "verdicts", progress, end, end, place="research")
         figures = _figures(shop, "evidence")
         for stage, name in (("replay", "portfolio"), ("research", "metrics"), ("judging", "evidence")):
             seconds[f"of which {stage}"] = float(_figures(shop, name)["compute_s"])

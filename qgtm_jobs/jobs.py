@@ -77,9 +77,9 @@ backtest = dg.define_asset_job(
     tags={"dagster/priority": "-5"},
     description="Replay, research and evidence over a range of sessions, in one run",
 )
-evidence_checks = dg.define_asset_job(
-    "evidence_checks",
-    selection=dg.AssetSelection.checks_for_assets(dg.AssetKey(["backtest", "evidence"])),
+verdicts = dg.define_asset_job(
+    "verdicts",
+    selection=dg.AssetSelection.groups("evidence"),
     executor_def=_IN_PROCESS,
     tags={"dagster/priority": "-5"},
     description="Which strategies pass the gates, by the newest evidence",
@@ -102,7 +102,7 @@ FEED_JOBS = {
     for name, table in RAW_TABLES.items()
 }
 LIVE_JOBS = [
-    *(ingest, rebalance, intraday, shadow, models, flatten, parity, evidence_checks, history),
+    *(ingest, rebalance, intraday, shadow, models, flatten, parity, history),
     *FEED_JOBS.values(),
 ]
-RESEARCH_JOBS = [backtest]
+RESEARCH_JOBS = [backtest, verdicts]

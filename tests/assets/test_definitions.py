@@ -51,7 +51,7 @@ def test_both_locations_load_in_full(locations: dict[str, dg.Definitions]) -> No
 def test_research_cannot_trade(locations: dict[str, dg.Definitions]) -> None:
     research = locations["research"]
     assert {"broker", "ledger", "hotstate"}.isdisjoint(research.resources or {})
-    assert {key.path[0] for key in own_keys(research)} == {"backtest"}
+    assert {key.path[0] for key in own_keys(research)} == {"backtest", "evidence"}
     repository = research.get_repository_def()
     assert (repository.sensor_defs, repository.schedule_defs) == ([], [])
 

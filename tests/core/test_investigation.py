@@ -14,10 +14,10 @@ from qgtm_core import calendar
 from qgtm_core.backtest.costs import CostModel
 from qgtm_core.backtest.investigation import (
     Investigated,
+    arrays_hash,
     data_hash,
     investigable,
     investigate,
-    arrays_hash,
     table_hashes,
     unheard,
 )
