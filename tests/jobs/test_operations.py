@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from qgtm_core.backtest.investigation import investigable
+from qgtm_core.strategies.registry import REGISTRY
 from qgtm_jobs import operations
 from qgtm_jobs.cli import app
 from qgtm_jobs.cli_support import plain
@@ -29,8 +31,12 @@ class Journey:
     first: dict[str, Any]
     again: RunReport
     shown: str
-    backtest: dict[str, Any]
     backtest_shown: str
+    evidence: dict[str, Any]
+    league: dict[str, Any]
+    swept: dict[str, Any]
+    policies: dict[str, Any]
+    trials: dict[str, Any]
     backfill: dict[str, Any]
     files: list[str]
     flattened: dict[str, Any]
@@ -64,16 +70,23 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
             patch.setattr(operations, "report_of", lambda *of: reports.append(report_of(*of)) or reports[-1])
             _, shown = call("run")
         span = ("--from", "2024-05-01", "--to", "2024-06-28")
-        backtest = said("backtest", *span, "--out", str(folder / "out"))
-        _, backtest_shown = call("backtest", *span)
+        _, backtest_shown = call("backtest", *span, "--out", str(folder / "out"))
+        evidence = said("evidence", "--run", *span)
+        league = said("evidence")
+        swept = said("sweep", "tsmom", "--set", "vol_target=0.1,0.2", *span)
+        policies = said("sweep", "--set", "annual_vol_target=0.05,0.08", *span)
         backfill = said("backfill", "--group", "signals", "--from", "2024-06-20")
         flattened = said("flatten", "--reason", "drill", "--by", "ann")
         return Journey(
             first,
             reports[-1],
             shown,
-            backtest,
             backtest_shown,
+            evidence,
+            league,
+            swept,
+            policies,
+            said("trials"),
             backfill,
             sorted(path.name for path in Path(folder / "out").iterdir()),
             flattened,
@@ -120,17 +133,52 @@ def test_people_see_every_stage_of_the_session(journey):
         assert heading in journey.shown
 
 
-def test_a_backtest_reports_the_portfolio_and_every_strategy(journey):
-    names = [row["name"] for row in journey.backtest["metrics"]]
+def test_a_backtest_shows_the_portfolio_the_yardsticks_and_every_strategy(journey):
+    shown = journey.backtest_shown
 
-    assert names[0] == "portfolio"
-    assert "tsmom" in names
-    assert journey.backtest["metrics"][0]["sessions"] == 41
-    assert "Hypothetical" in journey.backtest_shown
+    for text in ("Hypothetical", "portfolio", "yardstick: gold held", "tsmom", "never spoke", "kill switch", "41"):
+        assert text in shown
 
 
 def test_a_backtest_leaves_its_picture_and_its_rows(journey):
-    assert journey.files == ["equity.png", "metrics.csv", "sessions.csv"]
+    assert journey.files == ["equity.png", "metrics.csv", "portfolio.csv"]
+
+
+def test_the_evidence_has_a_record_of_every_registered_strategy_and_of_the_portfolio(journey):
+    records = {row["strategy_id"]: row for row in journey.evidence["strategies"]}
+
+    assert set(records) == set(REGISTRY)
+    assert [row["strategy_id"] for row in journey.evidence["portfolio"]] == ["portfolio"]
+    assert records["tsmom"]["verdict"] == "FAIL"
+    assert records["tsmom"]["failed"].startswith("sample 41, needs ≥ 756")
+    assert records["mvg_v1"]["verdict"] == "NO_DATA"
+
+
+def test_the_evidence_is_kept_with_a_page_for_each_record(journey):
+    assert journey.league == journey.evidence
+    page = Path(journey.league["page"])
+    assert page.is_file()
+    assert {path.stem for path in page.parent.glob("*.html")} == {*REGISTRY, "portfolio", "index"}
+
+
+def test_a_sweep_shows_every_parameter_set_and_counts_it(journey):
+    rows = {row["parameters"]: row for row in journey.swept["rows"]}
+
+    assert {"as registered", "vol_target 0.15 → 0.1", "vol_target 0.15 → 0.2"} <= set(rows)
+    assert journey.swept["tried"] >= 5  # the neighbourhood of the evidence, and these
+
+
+def test_a_sweep_of_the_policy_is_a_run_and_a_trial_for_each(journey):
+    assert {row["parameters"] for row in journey.policies["rows"]} == {
+        "as registered", "annual_vol_target 0.1 → 0.05", "annual_vol_target 0.1 → 0.08",
+    }  # fmt: skip
+
+
+def test_trials_of_every_strategy_are_counted(journey):
+    counts = {row["strategy_id"]: row["trials"] for row in journey.trials["strategies"]}
+
+    assert counts["portfolio"] == 3
+    assert set(investigable()) < set(counts)
 
 
 def test_a_backfill_leaves_no_partition_missing(journey):
