@@ -8,7 +8,7 @@ SOURCES := qgtm_core qgtm_resources qgtm_assets qgtm_jobs qgtm_sensors qgtm_api
 OPTIONS := $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(if $(AS_OF),--as-of $(AS_OF)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up backtest test check format lock bench clean
+.PHONY: help install run up backtest evidence test check format lock bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,10 @@ run: install ## bring history in and run one session, from signals to transactio
 up: install ## run everything that runs for long, until Ctrl-C; the web page is http://127.0.0.1:3000
 	$(BIN)/qgtm up $(OPTIONS)
 
-backtest: install ## replay history (FROM=2015-01-02 TO=2024-06-28)
+backevidence: install ## judge every strategy over history and show the league table (FROM=2006-01-03 TO=2024-06-28)
+	$(BIN)/qgtm evidence --run $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(ARGS)
+
+test: install ## replay history (FROM=2015-01-02 TO=2024-06-28)
 	$(BIN)/qgtm backtest $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(ARGS)
 
 test: install ## run every test and hold the coverage gates
