@@ -35,11 +35,11 @@ run: install ## bring history in and run one session, from signals to transactio
 up: install ## run everything that runs for long, until Ctrl-C; the web page is http://127.0.0.1:3000
 	$(BIN)/qgtm up $(OPTIONS)
 
-backevidence: install ## judge every strategy over history and show the league table (FROM=2006-01-03 TO=2024-06-28)
-	$(BIN)/qgtm evidence --run $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(ARGS)
-
-test: install ## replay history (FROM=2015-01-02 TO=2024-06-28)
+backtest: install ## replay history (FROM=2015-01-02 TO=2024-06-28)
 	$(BIN)/qgtm backtest $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(ARGS)
+
+evidence: install ## judge every strategy over history and show the league table (FROM=2006-01-03 TO=2024-06-28)
+	$(BIN)/qgtm evidence --run $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(ARGS)
 
 test: install ## run every test and hold the coverage gates
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(ARGS)
