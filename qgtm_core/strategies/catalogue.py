@@ -35,7 +35,7 @@ How every signal is made:
 Status: PAPER strategies take part in the rebalance. DEAD ones are kept, tested and silent: their own record speaks
 against them. RESEARCH ones are computed by the `shadow` job, for the record; nothing trades on them.
 
-None of this is evidence of profit: see the validation of the backtest for that.
+None of this is evidence of profit: see [evidence](evidence.md) for that.
 """
 
 
