@@ -143,6 +143,7 @@ def _pages(bench: Bench, frames: Frames) -> Path:
         validation=frames["validation"],
         metrics=client.read(METRICS_TABLE, where=where),
         portfolio=bench.portfolio,
+        feed=bench.desk.feed_label,
     )
     write_tearsheets(bench.results, results, bench.tell)
     return bench.results / "index.html"

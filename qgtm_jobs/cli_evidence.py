@@ -55,13 +55,15 @@ def evidence(
         book = book or made
     from qgtm_jobs.evidence import read_league, read_record
     from qgtm_resources.clients.warehouse import Warehouse
+    from qgtm_resources.pictures import SOURCES
 
     held = Warehouse(settings.warehouse_folder)
     found = read_league(held, book, sort, verdict) if strategy_id is None else read_record(held, book, strategy_id)
     if open_path:
         sys.stdout.write(f"{_required(found.page, settings.warehouse_folder)}\n")
         return
-    emit(found.document(), *found.shown(), as_json=as_json)
+    source = SOURCES.get(settings.feed.value, "")
+    emit({**found.document(), "source": source}, f"\n{source}", *found.shown(), as_json=as_json)
 
 
 def _make(settings: Settings, first: str | None, last: str | None, *, quiet: bool) -> str:

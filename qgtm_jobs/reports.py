@@ -12,7 +12,7 @@ import polars as pl
 
 from qgtm_core.backtest.shortfall import implementation_gap
 from qgtm_jobs.render import cents, pairs, percent, table, usd
-from qgtm_resources.pictures import HYPOTHETICAL
+from qgtm_resources.pictures import HYPOTHETICAL, SOURCES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -133,7 +133,8 @@ class BacktestReport:
 
     def shown(self) -> Iterable[RenderableType]:
         """Metrics of the portfolio and of every strategy on its own."""
-        yield f"\n[bold]Backtest {self.first} … {self.last}[/bold] · {self.feed} data · {HYPOTHETICAL}\n"
+        source = SOURCES.get(self.feed, self.feed)
+        yield f"\n[bold]Backtest {self.first} … {self.last}[/bold] · {source} {HYPOTHETICAL}\n"
         spoke = self.metrics.filter(pl.col("sessions") > 0)
         silent = self.metrics.filter(pl.col("sessions") == 0)["name"].to_list()
         frame = spoke.rename({"sharpe_standard_error": "standard_error"}).select(

@@ -23,7 +23,7 @@ from qgtm_jobs.render import table
 from qgtm_jobs.workshop import workshop
 from qgtm_resources.clients.ledger_trials import TrialLedger
 from qgtm_resources.code_version import code_version
-from qgtm_resources.pictures import HYPOTHETICAL
+from qgtm_resources.pictures import HYPOTHETICAL, SOURCES
 from qgtm_resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class SweepReport:
     """
 
     about: str
+    source: str
     first: dt.date
     last: dt.date
     rows: pl.DataFrame
@@ -55,7 +56,7 @@ class SweepReport:
 
     def shown(self) -> Iterable[RenderableType]:
         """One row a parameter set, best first."""
-        yield f"\n[bold]Sweep of {self.about}, {self.first} … {self.last}[/bold] · {HYPOTHETICAL}\n"
+        yield f"\n[bold]Sweep of {self.about}, {self.first} … {self.last}[/bold] · {self.source} {HYPOTHETICAL}\n"
         two = dict.fromkeys(("sharpe", "standard_error"), lambda value: f"{value:+.2f}")
         yield table(f"{self.rows.height} parameter sets, {self.seconds:.0f} s", self.rows, two, limit=MOST_SHOWN)
         luck = "" if self.luck is None else f"; without any skill the best of them would show {self.luck:+.2f}"
@@ -126,7 +127,8 @@ def sweep(
     sharpes = rows["sharpe"].drop_nulls().unique().to_numpy()
     luck = expected_best_sharpe(tried, float(np.var(sharpes, ddof=1))) * ANNUAL if len(sharpes) > 1 else None
     seconds = round(time.perf_counter() - begun, 1)
-    return SweepReport(strategy_id or "the portfolio's policy", begin, end, _table(rows), tried, luck, seconds)
+    about, source = strategy_id or "the portfolio's policy", SOURCES.get(settings.feed.value, "")
+    return SweepReport(about, source, begin, end, _table(rows), tried, luck, seconds)
 
 
 def _table(rows: pl.DataFrame) -> pl.DataFrame:

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
+SOURCES = {
+    "simulated": "SIMULATED market: made up, its results say nothing about real returns.",
+    "archive": "Market data: archive of real history.",
+}
 HYPOTHETICAL = "Hypothetical results of simulated trading, after modelled costs; not a promise of anything."
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from qgtm_core.backtest.gates import Verdict
 from qgtm_core.strategies.catalogue import describe
 from qgtm_core.strategies.registry import REGISTRY
-from qgtm_resources.pictures import HYPOTHETICAL
+from qgtm_resources.pictures import HYPOTHETICAL, SOURCES
 from qgtm_resources.tearsheets import figures
 from qgtm_resources.tearsheets.charts import charts_of, oos_from
 from qgtm_resources.tearsheets.league import league
@@ -46,7 +46,7 @@ def write_tearsheets(folder: Path, results: Results, progress: Progress | None =
         if progress is not None:
             progress("tear sheets", done, len(found))
         path = folder / f"{record.id}.html"
-        path.write_text(sheet(record), encoding="utf-8")
+        path.write_text(sheet(record, results.feed), encoding="utf-8")
         written[record.id] = path
     (folder / "index.html").write_text(index(results, tuple(written)), encoding="utf-8")
     if progress is not None:
@@ -54,12 +54,13 @@ def write_tearsheets(folder: Path, results: Results, progress: Progress | None =
     return written
 
 
-def sheet(record: Record) -> str:
+def sheet(record: Record, feed: str = "") -> str:
     """One page: verdict and gates, figures, charts, months, what stands behind it, what the strategy is."""
     e, charts = record.evidence, charts_of(record)
     about = describe(REGISTRY[record.id]) if record.id in REGISTRY else None
     return _render(
         SHEET,
+        source=SOURCES.get(feed, ""),
         title=record.id,
         verdict=record.verdict,
         words=WORDS.get(record.verdict, ""),
@@ -97,6 +98,7 @@ def index(results: Results, written: tuple[str, ...]) -> str:
     whole = results.evidence.filter(strategy_id=PORTFOLIO)["verdict"]
     return _render(
         INDEX,
+        source=SOURCES.get(results.feed, ""),
         title="Evidence",
         rows=rows,
         counts=counts,

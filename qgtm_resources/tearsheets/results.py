@@ -64,6 +64,7 @@ class Results:
     validation: pl.DataFrame = field(default_factory=VALIDATION_TABLE.empty)
     metrics: pl.DataFrame = field(default_factory=METRICS_TABLE.empty)
     portfolio: pl.DataFrame = field(default_factory=PORTFOLIO_TABLE.empty)
+    feed: str = ""  # name of the feed whose history this is; what is made up must say so
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,16 @@ def test_people_see_every_stage_of_the_session(journey):
 def test_a_backtest_shows_the_portfolio_the_yardsticks_and_every_strategy(journey):
     shown = journey.backtest_shown
 
-    for text in ("Hypothetical", "portfolio", "yardstick: gold held", "tsmom", "never spoke", "kill switch", "41"):
+    for text in (
+        "SIMULATED market",
+        "Hypothetical",
+        "portfolio",
+        "yardstick: gold held",
+        "tsmom",
+        "never spoke",
+        "kill switch",
+        "41",
+    ):
         assert text in shown
 
 
@@ -156,6 +165,7 @@ def test_the_evidence_has_a_record_of_every_registered_strategy_and_of_the_portf
 
 def test_the_evidence_is_kept_with_a_page_for_each_record(journey):
     assert journey.league == journey.evidence
+    assert journey.league["source"].startswith("SIMULATED")
     page = Path(journey.league["page"])
     assert page.is_file()
     assert {path.stem for path in page.parent.glob("*.html")} == {*REGISTRY, "portfolio", "index"}

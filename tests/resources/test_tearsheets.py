@@ -330,3 +330,10 @@ def test_a_line_breaks_where_nothing_is_known():
     assert line(across, values, scale_of(values)).count("M") == 2
     assert line(across, np.full(5, np.nan), scale_of(values)) == ""
     assert area(across, np.full(5, np.nan), 0.0, scale_of(values)) == ""
+
+
+def test_pages_of_a_made_up_market_say_so_and_those_of_real_history_do_not(tmp_path: Path) -> None:
+    for feed, said in (("simulated", True), ("archive", False)):
+        paths = write_tearsheets(tmp_path / feed, replace(results(), feed=feed))
+        for page in (*paths.values(), tmp_path / feed / "index.html"):
+            assert ("SIMULATED market" in page.read_text()) is said
