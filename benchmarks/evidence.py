@@ -30,9 +30,7 @@ from benchmarks.history import (
 )
 from benchmarks.tables import Result, Table
 from qgtm_assets.desk import CLUSTERS
-from qgtm_core.backtest.costs import CostModel
-from qgtm_core.backtest.evidence import Evidence, Stamps, Tried, evidence_of
-from qgtm_core.backtest.investigation import (
+from qgtm_core.backtest.evidence.investigation import (
     Investigated,
     arrays_hash,
     data_hash,
@@ -40,11 +38,13 @@ from qgtm_core.backtest.investigation import (
     investigate,
     table_hashes,
 )
-from qgtm_core.backtest.judgement import Family, OutOfSample, judge, regimes_of
-from qgtm_core.backtest.research import ResearchMarket, matrix, research_market
+from qgtm_core.backtest.evidence.judgement import Family, OutOfSample, judge, regimes_of
+from qgtm_core.backtest.evidence.record import Evidence, Stamps, Tried, evidence_of
+from qgtm_core.backtest.evidence.trial_record import Evaluation, MemoryTrials
+from qgtm_core.backtest.research.costs import CostModel
+from qgtm_core.backtest.research.returns import ResearchMarket, matrix, research_market
+from qgtm_core.backtest.research.run import ResearchRows, run_research
 from qgtm_core.backtest.run import run_backtest
-from qgtm_core.backtest.run_research import ResearchRows, run_research
-from qgtm_core.backtest.trial_record import Evaluation, MemoryTrials
 from qgtm_core.policy import Policy
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_resources.clock import SystemClock

@@ -12,9 +12,9 @@ import polars as pl
 
 from qgtm_core import calendar, publication
 from qgtm_core.backtest.fills import FillModel, FillResult, MarketRow, work
-from qgtm_core.backtest.histories import Frames
-from qgtm_core.backtest.pipeline import Pipeline
-from qgtm_core.backtest.research import ResearchMarket
+from qgtm_core.backtest.lookahead.histories import Frames
+from qgtm_core.backtest.lookahead.pipeline import Pipeline
+from qgtm_core.backtest.research.returns import ResearchMarket
 from qgtm_core.models.regime import SPEC, fit_regime
 from qgtm_core.models.walk_forward import TRAINERS, Trainer
 from qgtm_core.schemas.features import FEATURE_TABLES

@@ -41,9 +41,9 @@ from benchmarks.leak_stages import (
     without_lag,
     without_purge,
 )
-from qgtm_core.backtest.histories import Frames, cut_sessions
-from qgtm_core.backtest.lookahead import Search, search
-from qgtm_core.backtest.pipeline import Case, Pipeline, raw_of, wanted
+from qgtm_core.backtest.lookahead.detector import Search, search
+from qgtm_core.backtest.lookahead.histories import Frames, cut_sessions
+from qgtm_core.backtest.lookahead.pipeline import Case, Pipeline, raw_of, wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ from benchmarks.leaks import LEAKS, Planted, look_for
 from benchmarks.tables import Result, Table
 from qgtm_assets.desk import CLUSTERS
 from qgtm_core import calendar
-from qgtm_core.backtest.histories import cut_sessions
-from qgtm_core.backtest.lookahead import Comparison, Search, search
-from qgtm_core.backtest.pipeline import Case, Pipeline, raw_of, wanted
+from qgtm_core.backtest.lookahead.detector import Comparison, Search, search
+from qgtm_core.backtest.lookahead.histories import cut_sessions
+from qgtm_core.backtest.lookahead.pipeline import Case, Pipeline, raw_of, wanted
 from qgtm_core.engine import open_session, target_stage
 from qgtm_core.policy import Policy
 from qgtm_core.types import BookState

@@ -21,7 +21,7 @@ from benchmarks.tables import Result, Table
 from definitions import build_defs
 from qgtm_assets.parity_desk import ParityDesk
 from qgtm_core import calendar
-from qgtm_core.backtest.parity import ALLOWED_SHARE, Level, Report, unexplained_share
+from qgtm_core.backtest.parity.report import ALLOWED_SHARE, Level, Report, unexplained_share
 from qgtm_core.ports import Clock, Feed
 from qgtm_core.strategies.registry import DAILY
 from qgtm_jobs.operations import ledger_of

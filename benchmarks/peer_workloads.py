@@ -18,9 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qgtm_core.backtest.events import BarRules, FillAt, compile_decision, run_bars
-from qgtm_core.backtest.price_rules import Family, PriceRule, grid, target_weights, volatility_scale, walk_forward
-from qgtm_core.backtest.vectorised import simulate
+from qgtm_core.backtest.research.events import BarRules, FillAt, compile_decision, run_bars
+from qgtm_core.backtest.research.price_rules import (
+    Family,
+    PriceRule,
+    grid,
+    target_weights,
+    volatility_scale,
+    walk_forward,
+)
+from qgtm_core.backtest.research.vectorised import simulate
 from qgtm_core.maths.allocation import Linkage, hierarchical_risk_parity
 from qgtm_core.maths.asof import as_of_panel
 from qgtm_core.maths.cross_validation import Fold

@@ -12,8 +12,8 @@ import dagster as dg
 from pydantic import Field
 
 from qgtm_assets.desk import TRADING
-from qgtm_core.backtest.costs import CostModel
-from qgtm_core.backtest.investigation import investigable
+from qgtm_core.backtest.evidence.investigation import investigable
+from qgtm_core.backtest.research.costs import CostModel
 from qgtm_core.errors import ConfigError
 from qgtm_core.policy import Policy
 from qgtm_resources.resources import DeskResource

@@ -12,9 +12,8 @@ from dagster import MetadataValue
 
 from qgtm_assets.backtest_config import chosen_strategies, costs_of
 from qgtm_assets.backtest_stages import Bench, Done, Frames, portfolio_trial
-from qgtm_core.backtest import investigation
-from qgtm_core.backtest.evidence import Evidence, Stamps, Subject, Tried, evidence_of
-from qgtm_core.backtest.investigation import (
+from qgtm_core.backtest.evidence import investigation
+from qgtm_core.backtest.evidence.investigation import (
     NOT_DAILY,
     Investigated,
     arrays_hash,
@@ -22,8 +21,9 @@ from qgtm_core.backtest.investigation import (
     table_hashes,
     unheard,
 )
-from qgtm_core.backtest.judgement import regimes_of
-from qgtm_core.backtest.trial_record import PORTFOLIO, Evaluation
+from qgtm_core.backtest.evidence.judgement import regimes_of
+from qgtm_core.backtest.evidence.record import Evidence, Stamps, Subject, Tried, evidence_of
+from qgtm_core.backtest.evidence.trial_record import PORTFOLIO, Evaluation
 from qgtm_core.schemas.results import METRICS_TABLE, STRATEGY_RETURNS_TABLE
 from qgtm_core.strategies.evaluate import evaluate_all
 from qgtm_core.strategies.registry import INTRADAY, REGISTRY

@@ -16,13 +16,13 @@ from dagster import MetadataValue
 from qgtm_assets.backtest_config import BacktestConfig, chosen_strategies, costs_of
 from qgtm_assets.desk import CLUSTERS, panel
 from qgtm_core import calendar
-from qgtm_core.backtest.investigation import arrays_hash
-from qgtm_core.backtest.research import ResearchMarket, matrix, research_market
+from qgtm_core.backtest.evidence.investigation import arrays_hash
+from qgtm_core.backtest.evidence.trial_record import PORTFOLIO, Evaluation, TrialRow
+from qgtm_core.backtest.evidence.trials import Trial
+from qgtm_core.backtest.research.returns import ResearchMarket, matrix, research_market
+from qgtm_core.backtest.research.run import run_research
 from qgtm_core.backtest.run import run_backtest
-from qgtm_core.backtest.run_research import run_research
 from qgtm_core.backtest.shortfall import implementation_gap
-from qgtm_core.backtest.trial_record import PORTFOLIO, Evaluation, TrialRow
-from qgtm_core.backtest.trials import Trial
 from qgtm_core.features.registry import FEATURES
 from qgtm_core.maths.validation import moments
 from qgtm_core.policy import Policy

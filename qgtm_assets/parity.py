@@ -9,7 +9,7 @@ import polars as pl
 from qgtm_assets.delivery import deliver, stored_asset
 from qgtm_assets.parity_desk import ParityDesk
 from qgtm_assets.partitions import SESSIONS
-from qgtm_core.backtest.parity import ALLOWED_SHARE, Report, unexplained_share
+from qgtm_core.backtest.parity.report import ALLOWED_SHARE, Report, unexplained_share
 from qgtm_core.errors import ConfigError
 from qgtm_core.schemas.parity import PARITY_TABLE
 from qgtm_core.strategies.registry import DAILY

@@ -11,9 +11,9 @@ import polars as pl
 from qgtm_assets.desk import CLUSTERS, TRADING, panel
 from qgtm_core import calendar
 from qgtm_core.backtest.fills import market_rows
-from qgtm_core.backtest.parity import Report, compare
-from qgtm_core.backtest.parity_records import Cause, Changed, Ended, Facts, Level, Sides, Stages
-from qgtm_core.backtest.parity_rerun import Bench, nothing, run_again, run_staged, with_signals
+from qgtm_core.backtest.parity.records import Cause, Changed, Ended, Facts, Level, Sides, Stages
+from qgtm_core.backtest.parity.report import Report, compare
+from qgtm_core.backtest.parity.rerun import Bench, nothing, run_again, run_staged, with_signals
 from qgtm_core.engine import apply_executions
 from qgtm_core.features.registry import FEATURES, compute_all
 from qgtm_core.intraday.sleeve import of_sleeve, shares_of, sleeve_positions

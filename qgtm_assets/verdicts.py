@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 
 from qgtm_assets.backtest_stages import markdown
-from qgtm_core.backtest.gates import GATES, Gate, Verdict
+from qgtm_core.backtest.evidence.gates import GATES, Gate, Verdict
 from qgtm_core.errors import DataError
 from qgtm_core.schemas.results import EVIDENCE_TABLE
 from qgtm_core.types import StrategyStatus

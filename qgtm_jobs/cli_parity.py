@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from qgtm_core.backtest.parity import Report
+    from qgtm_core.backtest.parity.report import Report
     from qgtm_resources.clients.ledger import PostgresLedger
     from qgtm_resources.settings import Settings
 
@@ -76,7 +76,7 @@ def _reports(settings: Settings, ledger: PostgresLedger, first: dt.date | None, 
 def _show(reports: list[Report], *, as_json: bool) -> None:
     import polars as pl
 
-    from qgtm_core.backtest.parity import ALLOWED_SHARE, unexplained_share
+    from qgtm_core.backtest.parity.report import ALLOWED_SHARE, unexplained_share
     from qgtm_core.schemas.parity import PARITY_TABLE
     from qgtm_jobs import render
 

@@ -36,7 +36,7 @@ def trials(
 
     Sharpe ratios are annual, after costs, over the whole sample; the more sets were tried, the less the best means.
     """
-    from qgtm_core.backtest.trial_record import PORTFOLIO
+    from qgtm_core.backtest.evidence.trial_record import PORTFOLIO
     from qgtm_core.strategies.registry import REGISTRY
     from qgtm_jobs import render
     from qgtm_resources.clients.ledger_trials import TrialLedger
@@ -62,7 +62,7 @@ def _summary(ledger: TrialLedger) -> pl.DataFrame:
     """One row a strategy."""
     import polars as pl
 
-    from qgtm_core.backtest.trial_record import summary
+    from qgtm_core.backtest.evidence.trial_record import summary
 
     versions = {key: ", ".join(each) for key, each in ledger.versions().items()}
     frame = _annual(summary(ledger.best_known()), ("best", "registered"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from qgtm_core.backtest.gates import Verdict
+from qgtm_core.backtest.evidence.gates import Verdict
 from qgtm_core.errors import ConfigError
 from qgtm_core.schemas.results import EVIDENCE_TABLE, METRICS_TABLE, VALIDATION_TABLE
 from qgtm_jobs import render

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from qgtm_core import calendar
-from qgtm_core.backtest.histories import cut_sessions
-from qgtm_core.backtest.leak import Leak
-from qgtm_core.backtest.lookahead import Search, ancestors, search
-from qgtm_core.backtest.pipeline import Case, Pipeline, pit_of, raw_of, wanted
+from qgtm_core.backtest.lookahead.detector import Search, ancestors, search
+from qgtm_core.backtest.lookahead.histories import cut_sessions
+from qgtm_core.backtest.lookahead.leak import Leak
+from qgtm_core.backtest.lookahead.pipeline import Case, Pipeline, pit_of, raw_of, wanted
 from qgtm_core.errors import ConfigError
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.strategies.spec import Cadence

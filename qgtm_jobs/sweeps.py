@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from qgtm_core.backtest.judgement import ANNUAL
-from qgtm_core.backtest.trial_record import PORTFOLIO
+from qgtm_core.backtest.evidence.judgement import ANNUAL
+from qgtm_core.backtest.evidence.trial_record import PORTFOLIO
 from qgtm_core.errors import ConfigError
 from qgtm_core.maths.validation import expected_best_sharpe
 from qgtm_jobs.backtests import research, tested_range

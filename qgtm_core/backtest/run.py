@@ -11,7 +11,7 @@ import polars as pl
 
 from qgtm_core.backtest.fills import FillModel, MarketRow, market_rows
 from qgtm_core.backtest.replay import Progress, replay
-from qgtm_core.backtest.research import next_returns
+from qgtm_core.backtest.research.returns import next_returns
 from qgtm_core.policy import Policy
 from qgtm_core.view import MarketPanel
 

@@ -24,7 +24,7 @@ PARITY_TABLE = Table(
         "backtest": Column(pl.String, "as the same code gives it again; null = nothing"),
         "difference": Column(pl.Float64, "live minus backtest, in `unit`; null where one is no number"),
         "unit": Column(pl.String, "bp, shares, USD, or as the field is declared", nullable=False),
-        "cause": Column(pl.String, "see qgtm_core.backtest.parity.Cause", nullable=False),
+        "cause": Column(pl.String, "see qgtm_core.backtest.parity.report.Cause", nullable=False),
         "explanation": Column(pl.String, "the record that proves it", nullable=False),
     },
     "Differences between a live session and the same code run again, each with its cause",

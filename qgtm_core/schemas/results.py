@@ -117,7 +117,7 @@ VALIDATION_TABLE = Table(
         "book": _TEXT,
         "session": Column(pl.Date, "last session of the backtest", nullable=False),
         "strategy_id": Column(pl.String, "or portfolio", nullable=False),
-        "method": Column(pl.String, "see qgtm_core.backtest.evidence.Method", nullable=False),
+        "method": Column(pl.String, "see qgtm_core.backtest.evidence.judgement.Method", nullable=False),
         "label": Column(pl.String, "fold, path, regime, year or capital", nullable=False),
         "first": Column(pl.Date, "of the sample"),
         "last": Column(pl.Date, "of the sample"),

@@ -6,7 +6,7 @@ import datetime as dt
 
 from sqlalchemy import select
 
-from qgtm_core.backtest.parity_records import Raised
+from qgtm_core.backtest.parity.records import Raised
 from qgtm_core.types import BookState, Execution, Gate, KillTier
 from qgtm_resources.clients.ledger_base import LedgerBase, require_book
 from qgtm_resources.clients.ledger_rows import execution_of, state_of

@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from qgtm_core.backtest.trial_record import BEST_SCHEMA, TrialRow, as_frame, digest_of
+from qgtm_core.backtest.evidence.trial_record import BEST_SCHEMA, TrialRow, as_frame, digest_of
 from qgtm_resources.clients.ledger_base import LedgerBase
 from qgtm_resources.clients.ledger_tables import TRIALS
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qgtm_core.backtest.gates import GATES, Verdict
+from qgtm_core.backtest.evidence.gates import GATES, Verdict
 from qgtm_core.backtest.metrics import METRICS
 from qgtm_core.schemas.results import EVIDENCE_TABLE, METRICS_TABLE
 from qgtm_resources.tearsheets.pointcharts import money

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from qgtm_core.backtest.gates import Verdict
+from qgtm_core.backtest.evidence.gates import Verdict
 from qgtm_core.strategies.catalogue import describe
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_resources.pictures import HYPOTHETICAL, SOURCES

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from qgtm_core.backtest.gates import Verdict
+from qgtm_core.backtest.evidence.gates import Verdict
 from qgtm_core.schemas.results import (
     METRICS_TABLE,
     OUT_OF_SAMPLE_TABLE,

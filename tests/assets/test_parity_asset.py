@@ -14,7 +14,7 @@ from qgtm_assets.desk import TRADING as STRATEGIES
 from qgtm_assets.parity_desk import ParityDesk
 from qgtm_core import calendar
 from qgtm_core.backtest.fills import FillModel
-from qgtm_core.backtest.parity import Report, unexplained_share
+from qgtm_core.backtest.parity.report import Report, unexplained_share
 from qgtm_core.backtest.simbroker import AccountRules, SimBroker
 from qgtm_core.features.registry import FEATURES
 from qgtm_core.schemas.registry import table_for

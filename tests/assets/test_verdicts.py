@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from qgtm_assets.verdicts import check_name, verdicts
-from qgtm_core.backtest.gates import GATES
+from qgtm_core.backtest.evidence.gates import GATES
 from qgtm_core.schemas.results import EVIDENCE_TABLE
 from qgtm_resources.clients.warehouse import Warehouse
 from qgtm_resources.resources import WarehouseResource

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qgtm_core import calendar
-from qgtm_core.backtest.research import ResearchMarket
+from qgtm_core.backtest.research.returns import ResearchMarket
 from qgtm_core.view import Array
 from tests.core.views import SESSION
 

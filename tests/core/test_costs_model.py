@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qgtm_core.backtest.capacity import CAPITALS_USD, capacity_curve, capacity_usd
-from qgtm_core.backtest.costs import CostModel, days_held
-from qgtm_core.backtest.regulatory_fees import SECTION_31, TRADING_ACTIVITY, section_31, trading_activity
-from qgtm_core.backtest.research import Account
+from qgtm_core.backtest.research.capacity import CAPITALS_USD, capacity_curve, capacity_usd
+from qgtm_core.backtest.research.costs import CostModel, days_held
+from qgtm_core.backtest.research.regulatory_fees import SECTION_31, TRADING_ACTIVITY, section_31, trading_activity
+from qgtm_core.backtest.research.returns import Account
 
 DAY = dt.date
 

@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from qgtm_core import calendar
-from qgtm_core.backtest.evidence import Evidence, Stamps, Subject, Tried, distinct_rows, evidence_of, sample_of
-from qgtm_core.backtest.gates import GATES, Gate, Verdict
-from qgtm_core.backtest.judgement import Family, Method, judge, regime_rows
+from qgtm_core.backtest.evidence.gates import GATES, Gate, Verdict
+from qgtm_core.backtest.evidence.judgement import Family, Method, judge, regime_rows
+from qgtm_core.backtest.evidence.record import Evidence, Stamps, Subject, Tried, distinct_rows, evidence_of, sample_of
+from qgtm_core.backtest.evidence.trial_record import Evaluation
+from qgtm_core.backtest.evidence.trials import Trial
 from qgtm_core.backtest.metrics import annual_sharpe, performance
-from qgtm_core.backtest.trial_record import Evaluation
-from qgtm_core.backtest.trials import Trial
 from qgtm_core.maths.validation import deflated_sharpe, moments, probabilistic_sharpe
 from qgtm_core.schemas.results import EVIDENCE_TABLE, OUT_OF_SAMPLE_TABLE, VALIDATION_TABLE
 

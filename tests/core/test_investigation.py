@@ -11,8 +11,7 @@ import polars.selectors as cs
 import pytest
 
 from qgtm_core import calendar
-from qgtm_core.backtest.costs import CostModel
-from qgtm_core.backtest.investigation import (
+from qgtm_core.backtest.evidence.investigation import (
     Investigated,
     arrays_hash,
     data_hash,
@@ -21,10 +20,11 @@ from qgtm_core.backtest.investigation import (
     table_hashes,
     unheard,
 )
-from qgtm_core.backtest.judgement import GOLD, regimes_of
+from qgtm_core.backtest.evidence.judgement import GOLD, regimes_of
+from qgtm_core.backtest.evidence.trial_record import Evaluation
 from qgtm_core.backtest.metrics import SESSIONS_A_YEAR
-from qgtm_core.backtest.research import ResearchMarket, account, weights
-from qgtm_core.backtest.trial_record import Evaluation
+from qgtm_core.backtest.research.costs import CostModel
+from qgtm_core.backtest.research.returns import ResearchMarket, account, weights
 from qgtm_core.maths.validation import moments
 from qgtm_core.strategies.evaluate import evaluate
 from qgtm_core.strategies.registry import INTRADAY, REGISTRY

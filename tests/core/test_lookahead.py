@@ -10,14 +10,13 @@ import polars as pl
 import pytest
 
 from qgtm_core import calendar
-from qgtm_core.backtest import lookahead_accounts as accounts
-from qgtm_core.backtest import lookahead_checks as checks
-from qgtm_core.backtest.differences import ABSENT, differences
-from qgtm_core.backtest.histories import cut_sessions, shuffled, spoil, spoilt, too_early, truncated
-from qgtm_core.backtest.leak import Leak
-from qgtm_core.backtest.lookahead import ancestors, shortest_way
-from qgtm_core.backtest.pipeline import Case, Pipeline, World, raw_of, wanted, world_of
-from qgtm_core.backtest.research import ResearchMarket
+from qgtm_core.backtest.lookahead import accounts, checks
+from qgtm_core.backtest.lookahead.detector import ancestors, shortest_way
+from qgtm_core.backtest.lookahead.differences import ABSENT, differences
+from qgtm_core.backtest.lookahead.histories import cut_sessions, shuffled, spoil, spoilt, too_early, truncated
+from qgtm_core.backtest.lookahead.leak import Leak
+from qgtm_core.backtest.lookahead.pipeline import Case, Pipeline, World, raw_of, wanted, world_of
+from qgtm_core.backtest.research.returns import ResearchMarket
 from qgtm_core.errors import InvariantError
 from qgtm_core.schemas.pit import PIT_TABLES
 from qgtm_core.schemas.raw import RAW_TABLES

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from qgtm_core.backtest.parity import Cause, Facts, Level, Report, Sides, Stages, compare, unexplained_share
-from qgtm_core.backtest.parity_records import Changed, Ended, Raised
-from qgtm_core.backtest.parity_rerun import Bench, nothing, run_again, run_staged, with_signals
+from qgtm_core.backtest.parity.records import Changed, Ended, Raised
+from qgtm_core.backtest.parity.report import Cause, Facts, Level, Report, Sides, Stages, compare, unexplained_share
+from qgtm_core.backtest.parity.rerun import Bench, nothing, run_again, run_staged, with_signals
 from qgtm_core.correlation import correlation_id
 from qgtm_core.execution.intents import client_order_id
 from qgtm_core.policy import Policy, PortfolioPolicy, RiskLimits

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from qgtm_core import calendar
-from qgtm_core.backtest.costs import FREE, CostModel, cost_rates
-from qgtm_core.backtest.research import (
+from qgtm_core.backtest.research.costs import FREE, CostModel, cost_rates
+from qgtm_core.backtest.research.returns import (
     Account,
     account,
     matrix,
@@ -26,7 +26,7 @@ from qgtm_core.backtest.research import (
     strategy_returns_rows,
     weights,
 )
-from qgtm_core.backtest.run_research import run_research
+from qgtm_core.backtest.research.run import run_research
 from qgtm_core.errors import InvariantError
 from qgtm_core.kernels.costing import FIELDS, charge, charge_nb
 from qgtm_core.schemas.results import METRICS_TABLE, STRATEGY_RETURNS_TABLE

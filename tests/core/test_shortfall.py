@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from qgtm_core.backtest.costs import FREE as FREE_OF_COSTS
 from qgtm_core.backtest.fills import FillModel, MarketRow
 from qgtm_core.backtest.replay import Replay, replay
-from qgtm_core.backtest.research import account
+from qgtm_core.backtest.research.costs import FREE as FREE_OF_COSTS
+from qgtm_core.backtest.research.returns import account
+from qgtm_core.backtest.research.vectorised import simulate
 from qgtm_core.backtest.shortfall import ImplementationGap, implementation_gap
-from qgtm_core.backtest.vectorised import simulate
 from qgtm_core.engine import Step
 from qgtm_core.errors import DataError
 from qgtm_core.policy import Policy, PortfolioPolicy, RiskLimits

@@ -17,8 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qgtm_core import calendar
-from qgtm_core.backtest.trial_record import BEST_SCHEMA, Evaluation, MemoryTrials, digest_of, rows_of, summary
-from qgtm_core.backtest.trials import LIMIT, Family, Trial, evaluate_trials, families, moved, neighbourhood, sweep
+from qgtm_core.backtest.evidence.trial_record import BEST_SCHEMA, Evaluation, MemoryTrials, digest_of, rows_of, summary
+from qgtm_core.backtest.evidence.trials import (
+    LIMIT,
+    Family,
+    Trial,
+    evaluate_trials,
+    families,
+    moved,
+    neighbourhood,
+    sweep,
+)
 from qgtm_core.errors import ConfigError, InvariantError
 from qgtm_core.strategies.evaluate import evaluate, evaluate_all
 from qgtm_core.strategies.panel import signal_key

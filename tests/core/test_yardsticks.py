@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from qgtm_core import calendar
-from qgtm_core.backtest.costs import FREE, CostModel
-from qgtm_core.backtest.research import ResearchMarket
-from qgtm_core.backtest.run_research import run_research, yardstick_figures
-from qgtm_core.backtest.yardsticks import RULES, total_return_index, yardsticks
+from qgtm_core.backtest.research.costs import FREE, CostModel
+from qgtm_core.backtest.research.returns import ResearchMarket
+from qgtm_core.backtest.research.run import run_research, yardstick_figures
+from qgtm_core.backtest.research.yardsticks import RULES, total_return_index, yardsticks
 from tests.core.markets import research_market_of
 
 NAN = np.nan

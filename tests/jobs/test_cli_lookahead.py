@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from benchmarks.leaks import LEAKS
 from qgtm_core import calendar
-from qgtm_core.backtest.pipeline import Pipeline
+from qgtm_core.backtest.lookahead.pipeline import Pipeline
 from qgtm_core.errors import ConfigError
 from qgtm_core.schemas.registry import table_for
 from qgtm_jobs import lookahead

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from qgtm_core.backtest.trial_record import Evaluation
-from qgtm_core.backtest.trials import Trial
+from qgtm_core.backtest.evidence.trial_record import Evaluation
+from qgtm_core.backtest.evidence.trials import Trial
 from qgtm_jobs import cli
 from qgtm_resources.clients.ledger_trials import TrialLedger
 from qgtm_resources.migrations import migrate

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from qgtm_core.backtest.investigation import investigable
+from qgtm_core.backtest.evidence.investigation import investigable
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_jobs import operations
 from qgtm_jobs.cli import app

@@ -11,9 +11,9 @@ import pytest
 
 from benchmarks.leaks import LEAKS, Planted, look_for, look_without
 from qgtm_core import calendar
-from qgtm_core.backtest.histories import cut_sessions
-from qgtm_core.backtest.lookahead import blindness, search
-from qgtm_core.backtest.pipeline import Case, Pipeline, pit_of, raw_of, wanted, world_of
+from qgtm_core.backtest.lookahead.detector import blindness, search
+from qgtm_core.backtest.lookahead.histories import cut_sessions
+from qgtm_core.backtest.lookahead.pipeline import Case, Pipeline, pit_of, raw_of, wanted, world_of
 from qgtm_resources.feeds.simulated import SimulatedFeed
 
 FIRST, LAST = dt.date(2024, 1, 2), dt.date(2024, 6, 28)

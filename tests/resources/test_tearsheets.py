@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qgtm_core.backtest.gates import GATES
-from qgtm_core.backtest.judgement import Method
+from qgtm_core.backtest.evidence.gates import GATES
+from qgtm_core.backtest.evidence.judgement import Method
 from qgtm_core.schemas.results import EVIDENCE_TABLE, METRICS_TABLE
 from qgtm_resources.pictures import HYPOTHETICAL
 from qgtm_resources.tearsheets import figures

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qgtm_core.backtest.vectorised import simulate
+from qgtm_core.backtest.research.vectorised import simulate
 from qgtm_core.errors import DataError
 from qgtm_core.kernels.accounting import account
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qgtm_core import calendar
-from qgtm_core.backtest.events import BarRules, BarRun, FillAt, compile_decision, run_bars
 from qgtm_core.backtest.fills import FillModel, MarketRow
+from qgtm_core.backtest.research.events import BarRules, BarRun, FillAt, compile_decision, run_bars
 from qgtm_core.backtest.simbroker import AccountRules, SimBroker
 from qgtm_core.errors import DataError
 from qgtm_core.types import Algo, OrderIntent, OrderType, Side

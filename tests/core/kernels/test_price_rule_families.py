@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from qgtm_core.backtest.price_rules import (
+from qgtm_core.backtest.research.price_rules import (
     Family,
     PriceRule,
     grid,

@@ -12,12 +12,12 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import polars as pl
 
-from qgtm_core.backtest.capacity import CAPITALS_USD, capacity_curve, capacity_usd
-from qgtm_core.backtest.costs import CostModel
-from qgtm_core.backtest.evidence import Subject, sample_of
-from qgtm_core.backtest.research import ResearchMarket, account, spoke, weights
-from qgtm_core.backtest.trial_record import Evaluation, TrialRow, rows_of
-from qgtm_core.backtest.trials import Family, Grids, families
+from qgtm_core.backtest.evidence.record import Subject, sample_of
+from qgtm_core.backtest.evidence.trial_record import Evaluation, TrialRow, rows_of
+from qgtm_core.backtest.evidence.trials import Family, Grids, families
+from qgtm_core.backtest.research.capacity import CAPITALS_USD, capacity_curve, capacity_usd
+from qgtm_core.backtest.research.costs import CostModel
+from qgtm_core.backtest.research.returns import ResearchMarket, account, spoke, weights
 from qgtm_core.maths.validation import moments
 from qgtm_core.schemas.features import FEATURE_TABLES
 from qgtm_core.strategies.registry import REGISTRY

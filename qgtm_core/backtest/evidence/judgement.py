@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from qgtm_core.backtest.metrics import SESSIONS_A_YEAR, Sample, annual_sharpe
-from qgtm_core.backtest.research import ResearchMarket
+from qgtm_core.backtest.research.returns import ResearchMarket
 from qgtm_core.maths.cross_validation import (
     Fold,
     Stitched,

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from qgtm_core.backtest.parity_records import STRENGTH, Cause, Facts, Level
+from qgtm_core.backtest.parity.records import STRENGTH, Cause, Facts, Level
 
 NOISE = 1e-9  # of a number, relative above 1
 _HERE = "_here"

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from qgtm_core.backtest.fills import FillModel, MarketRow
-from qgtm_core.backtest.parity_records import Stages
+from qgtm_core.backtest.parity.records import Stages
 from qgtm_core.backtest.simbroker import AccountRules, SimBroker
 from qgtm_core.engine import Opened, approve_stage, open_session, plan_stage, step_session, target_stage
 from qgtm_core.policy import Policy

@@ -18,10 +18,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from qgtm_core.backtest.gates import GATES, Verdict
-from qgtm_core.backtest.judgement import ANNUAL, Family, OutOfSample, judge, regime_rows
+from qgtm_core.backtest.evidence.gates import GATES, Verdict
+from qgtm_core.backtest.evidence.judgement import ANNUAL, Family, OutOfSample, judge, regime_rows
+from qgtm_core.backtest.evidence.trial_record import TrialRow
 from qgtm_core.backtest.metrics import SESSIONS_A_YEAR, annual_sharpe, performance
-from qgtm_core.backtest.trial_record import TrialRow
 from qgtm_core.maths.resampling import stationary_bootstrap_sharpe
 from qgtm_core.maths.validation import (
     BLOCKS,

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qgtm_core.backtest.costs import CostModel, half_spread
-from qgtm_core.backtest.price_rules import Family, PriceRule, grid, target_weights, volatility_scale, walk_forward
-from qgtm_core.backtest.research import ResearchMarket
-from qgtm_core.backtest.vectorised import Simulated, simulate
+from qgtm_core.backtest.research.costs import CostModel, half_spread
+from qgtm_core.backtest.research.price_rules import (
+    Family,
+    PriceRule,
+    grid,
+    target_weights,
+    volatility_scale,
+    walk_forward,
+)
+from qgtm_core.backtest.research.returns import ResearchMarket
+from qgtm_core.backtest.research.vectorised import Simulated, simulate
 from qgtm_core.maths.cross_validation import rolling_folds
 from qgtm_core.view import Array
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from qgtm_core.audit import canonical_json
-from qgtm_core.backtest import parity_levels as levels
-from qgtm_core.backtest.parity_found import Found
-from qgtm_core.backtest.parity_records import Cause, Facts, Level, Sides, Stages
+from qgtm_core.backtest.parity import levels
+from qgtm_core.backtest.parity.found import Found
+from qgtm_core.backtest.parity.records import Cause, Facts, Level, Sides, Stages
 from qgtm_core.schemas.parity import PARITY_TABLE
 from qgtm_core.types import OrderIntent
 

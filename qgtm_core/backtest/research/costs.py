@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qgtm_core.backtest.metrics import SESSIONS_A_YEAR
-from qgtm_core.backtest.regulatory_fees import SECTION_31, TRADING_ACTIVITY, section_31, trading_activity
+from qgtm_core.backtest.research.regulatory_fees import SECTION_31, TRADING_ACTIVITY, section_31, trading_activity
 from qgtm_core.maths.costs import BP, IMPACT_Y
 from qgtm_core.universe import INSTRUMENTS
 from qgtm_core.view import Array
 
 if TYPE_CHECKING:
-    from qgtm_core.backtest.research import ResearchMarket
+    from qgtm_core.backtest.research.returns import ResearchMarket
 
 BORROW_YEAR_DAYS = 360  # stock loans are charged on actual days over 360
 UNLISTED_HALF_SPREAD_BP = 10.0  # of a symbol that is no instrument of ours

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from qgtm_core.backtest.costs import CostModel, cost_rates
+from qgtm_core.backtest.research.costs import CostModel, cost_rates
 from qgtm_core.features.leverage import terms_in_force
 from qgtm_core.schemas.results import STRATEGY_RETURNS_TABLE
 from qgtm_core.universe import TRADED

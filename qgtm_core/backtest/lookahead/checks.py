@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 
 from qgtm_core import calendar, publication
-from qgtm_core.backtest.differences import differences
-from qgtm_core.backtest.histories import spoilt
-from qgtm_core.backtest.leak import Leak
-from qgtm_core.backtest.pipeline import Case, Pipeline
+from qgtm_core.backtest.lookahead.differences import differences
+from qgtm_core.backtest.lookahead.histories import spoilt
+from qgtm_core.backtest.lookahead.leak import Leak
+from qgtm_core.backtest.lookahead.pipeline import Case, Pipeline
 from qgtm_core.features.common import PRICE_KEY
 from qgtm_core.features.registry import FEATURES
 from qgtm_core.models.ensemble import SPEC as ENSEMBLE

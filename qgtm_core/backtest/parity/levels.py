@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 
 from qgtm_core.backtest.fills import average_price
-from qgtm_core.backtest.parity_causes import closes_by_switch, fill_cause, of_stage, since, stopped, words
-from qgtm_core.backtest.parity_found import Found, Seen, beside
-from qgtm_core.backtest.parity_records import Cause, Facts, Level, Sides, Stages
+from qgtm_core.backtest.parity.causes import closes_by_switch, fill_cause, of_stage, since, stopped, words
+from qgtm_core.backtest.parity.found import Found, Seen, beside
+from qgtm_core.backtest.parity.records import Cause, Facts, Level, Sides, Stages
 from qgtm_core.execution.intents import SHARE_NOISE
 from qgtm_core.types import Execution, KillTier, OrderIntent
 

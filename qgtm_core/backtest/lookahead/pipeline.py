@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 
 from qgtm_core import calendar
-from qgtm_core.backtest.costs import CostModel
 from qgtm_core.backtest.fills import FillModel, FillResult, MarketRow, work
-from qgtm_core.backtest.histories import Frames
-from qgtm_core.backtest.research import ResearchMarket, account, research_market, weights
+from qgtm_core.backtest.lookahead.histories import Frames
+from qgtm_core.backtest.research.costs import CostModel
+from qgtm_core.backtest.research.returns import ResearchMarket, account, research_market, weights
 from qgtm_core.errors import InvariantError
 from qgtm_core.features.registry import FEATURES, compute_all
 from qgtm_core.maths.labels import purged_folds

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from qgtm_core.backtest.costs import CostModel
 from qgtm_core.backtest.metrics import SESSIONS_A_YEAR, performance
-from qgtm_core.backtest.research import Account, ResearchMarket, account, spoke, strategy_returns_rows, weights
-from qgtm_core.backtest.yardsticks import Yardstick, yardsticks
+from qgtm_core.backtest.research.costs import CostModel
+from qgtm_core.backtest.research.returns import Account, ResearchMarket, account, spoke, strategy_returns_rows, weights
+from qgtm_core.backtest.research.yardsticks import Yardstick, yardsticks
 from qgtm_core.errors import InvariantError
 from qgtm_core.maths.costs import BP
 from qgtm_core.schemas.results import METRICS_TABLE, STRATEGY_RETURNS_TABLE

@@ -15,12 +15,11 @@ import numpy as np
 import polars as pl
 
 from qgtm_core import calendar
-from qgtm_core.backtest import lookahead_accounts as accounts
-from qgtm_core.backtest import lookahead_checks as checks
-from qgtm_core.backtest.differences import Difference, differences
-from qgtm_core.backtest.histories import Frames, shuffled, spoil, spoilt, truncated
-from qgtm_core.backtest.leak import Leak
-from qgtm_core.backtest.pipeline import Case, Pipeline, World, keys_of, parents, pit_of, world_of
+from qgtm_core.backtest.lookahead import accounts, checks
+from qgtm_core.backtest.lookahead.differences import Difference, differences
+from qgtm_core.backtest.lookahead.histories import Frames, shuffled, spoil, spoilt, truncated
+from qgtm_core.backtest.lookahead.leak import Leak
+from qgtm_core.backtest.lookahead.pipeline import Case, Pipeline, World, keys_of, parents, pit_of, world_of
 from qgtm_core.errors import InvariantError
 from qgtm_core.features.registry import FEATURES
 from qgtm_core.pit import cut

@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from qgtm_core.backtest.trials import Family, Trial
+from qgtm_core.backtest.evidence.trials import Family, Trial
 from qgtm_core.errors import InvariantError
 
 PORTFOLIO = "portfolio"  # under which sweeps of portfolio policies are recorded; the parameters are the policy's fields

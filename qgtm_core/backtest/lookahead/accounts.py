@@ -16,10 +16,10 @@ import polars as pl
 
 from qgtm_core import calendar
 from qgtm_core.backtest.fills import FillResult, MarketRow
-from qgtm_core.backtest.histories import SEED
-from qgtm_core.backtest.leak import Leak
-from qgtm_core.backtest.pipeline import Case, Pipeline, World
-from qgtm_core.backtest.research import ResearchMarket, matrix
+from qgtm_core.backtest.lookahead.histories import SEED
+from qgtm_core.backtest.lookahead.leak import Leak
+from qgtm_core.backtest.lookahead.pipeline import Case, Pipeline, World
+from qgtm_core.backtest.research.returns import ResearchMarket, matrix
 from qgtm_core.schemas.pit import PIT_TABLES
 from qgtm_core.types import Algo, OrderIntent, OrderType, Side
 from qgtm_core.view import Array

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from qgtm_core.backtest.metrics import SESSIONS_A_YEAR
-from qgtm_core.backtest.research import Account
+from qgtm_core.backtest.research.returns import Account
 from qgtm_core.view import Array
 
 CAPITALS_USD: tuple[float, ...] = (1e5, 1e6, 1e7, 1e8, 1e9)

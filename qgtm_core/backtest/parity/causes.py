@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qgtm_core.backtest.parity_found import Found, Seen
-from qgtm_core.backtest.parity_records import Cause, Ended, Facts, Level, closed_by
+from qgtm_core.backtest.parity.found import Found, Seen
+from qgtm_core.backtest.parity.records import Cause, Ended, Facts, Level, closed_by
 from qgtm_core.execution.intents import client_order_id
 from qgtm_core.types import KillTier, OrderIntent, OrderState, Side
 
