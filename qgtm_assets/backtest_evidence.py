@@ -108,7 +108,7 @@ def _portfolio(bench: Bench) -> list[Investigated]:
         turnover=rows["turnover_usd"].to_numpy() / equity,
         spoke=np.ones(len(net), dtype=bool),
     )
-    return [Investigated(subject, np.zeros((0, 0)), (trial,))]
+    return [Investigated(subject, (trial,))]
 
 
 def _evidence(bench: Bench, found: Sequence[Investigated], prints: Mapping[str, str]) -> list[Evidence]:

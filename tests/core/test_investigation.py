@@ -24,7 +24,7 @@ from qgtm_core.backtest.evidence.judgement import GOLD, regimes_of
 from qgtm_core.backtest.evidence.trial_record import Evaluation
 from qgtm_core.backtest.metrics import SESSIONS_A_YEAR
 from qgtm_core.backtest.research.costs import CostModel
-from qgtm_core.backtest.research.returns import ResearchMarket, account, weights
+from qgtm_core.backtest.research.returns import ResearchMarket, account, matrix, weights
 from qgtm_core.maths.validation import moments
 from qgtm_core.strategies.evaluate import evaluate
 from qgtm_core.strategies.registry import INTRADAY, REGISTRY
@@ -68,10 +68,10 @@ def found(grid: dict[str, list[float]] | None = None, missing: str = "") -> Inve
 
 def test_the_registered_set_is_accounted_as_research_accounts_it() -> None:
     made = found()
-    alone = evaluate(REGISTRY[ID], features(), sessions())
-    spoken = alone.filter(status="OK")
-    assert np.isfinite(made.scores).sum() == spoken.height > 0
-    expected = account(weights(made.scores, market()), market(), CostModel())
+    spoken = evaluate(REGISTRY[ID], features(), sessions()).filter(status="OK")
+    scores = matrix(spoken, "score", market().sessions, market().symbols)
+    assert np.isfinite(scores).any()
+    expected = account(weights(scores, market()), market(), CostModel())
     np.testing.assert_array_equal(made.subject.returns[0], expected.net)
     np.testing.assert_array_equal(made.subject.gross, expected.gross)
     assert made.subject.spoke.sum() == spoken["session"].n_unique()

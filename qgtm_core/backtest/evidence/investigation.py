@@ -22,7 +22,7 @@ from qgtm_core.maths.validation import moments
 from qgtm_core.schemas.features import FEATURE_TABLES
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.strategies.spec import Cadence, Strategy, consumed
-from qgtm_core.view import Array, MarketPanel
+from qgtm_core.view import MarketPanel
 
 NOT_DAILY = "it trades within the session; the daily backtest has no bars for it"
 HASH_DIGITS = 16
@@ -30,10 +30,9 @@ HASH_DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Investigated:
-    """One strategy ready to be judged, its registered account and scores included, and the records of its trials."""
+    """One strategy ready to be judged, and the records of its trials."""
 
     subject: Subject
-    scores: Array  # (sessions, symbols) of the registered set, NaN where silent
     trials: tuple[TrialRow, ...]
 
 
@@ -106,7 +105,7 @@ def _investigated(
     )
     sharpes = [moments(returns[part]).sharpe for returns in net]
     periods = part.stop - part.start
-    return Investigated(subject, family.scores[0], tuple(rows_of(family, sharpes, replace(stamp, periods=periods))))
+    return Investigated(subject, tuple(rows_of(family, sharpes, replace(stamp, periods=periods))))
 
 
 def table_hashes(features: Mapping[str, pl.DataFrame]) -> dict[str, str]:

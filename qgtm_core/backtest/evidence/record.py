@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from qgtm_core.backtest.evidence.gates import GATES, Verdict
-from qgtm_core.backtest.evidence.judgement import ANNUAL, Family, OutOfSample, judge, regime_rows
+from qgtm_core.backtest.evidence.judgement import ANNUAL, Family, Method, OutOfSample, judge, regime_rows
 from qgtm_core.backtest.evidence.trial_record import TrialRow
 from qgtm_core.backtest.metrics import SESSIONS_A_YEAR, annual_sharpe, performance
 from qgtm_core.maths.resampling import stationary_bootstrap_sharpe
@@ -235,7 +235,7 @@ def _known(value: float) -> float | None:
 
 def _capacity_row(family: Family, capital_usd: float, sharpe: float | None) -> dict[str, Any]:
     return {
-        "method": "CAPACITY", "label": f"{capital_usd:.0f}", "first": family.sessions[0],
+        "method": Method.CAPACITY.value, "label": f"{capital_usd:.0f}", "first": family.sessions[0],
         "last": family.sessions[-1], "sessions": len(family.sessions), "sharpe": sharpe,
     }  # fmt: skip
 
