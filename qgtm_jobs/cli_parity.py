@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     import polars as pl
+    from rich.console import RenderableType
 
     from qgtm_core.backtest.parity.report import Report
     from qgtm_resources.clients.ledger import PostgresLedger
@@ -95,14 +96,20 @@ def _show(reports: list[Report], *, as_json: bool) -> None:
     }
     emit(
         document,
-        render.table("compared by session and level", _counts(reports), limit=5 * max(len(reports), 1)),
-        render.table("differences", rows.drop("book", "client_order_id"), limit=LISTED),
+        render.table("Compared by session and level", _counts(reports), limit=5 * max(len(reports), 1)),
+        *([] if rows.is_empty() else [_differences(rows)]),
         f"{document['intents_identical']} of {len(reports)} sessions: order intents identical, byte for byte; "
         f"unexplained {render.percent(share)} of {document['orders']} orders (alarm above "
         f"{render.percent(ALLOWED_SHARE)})",
         as_json=as_json,
     )
     finish(ok=share <= ALLOWED_SHARE)
+
+
+def _differences(rows: pl.DataFrame) -> RenderableType:
+    from qgtm_jobs import render
+
+    return render.table("Differences", rows.drop("book", "client_order_id"), limit=LISTED)
 
 
 def _counts(reports: list[Report]) -> pl.DataFrame:
