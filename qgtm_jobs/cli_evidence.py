@@ -16,8 +16,8 @@ from qgtm_jobs.cli_support import (
     HomeOption,
     JsonOption,
     ToOption,
-    day_of,
     emit,
+    range_of,
     settings_from,
 )
 
@@ -71,9 +71,7 @@ def _make(settings: Settings, first: str | None, last: str | None, *, quiet: boo
     from qgtm_jobs import backtests
     from qgtm_jobs.render import progress_to, stderr_console
 
-    begin, end = day_of(first, "--from"), day_of(last, "--to")
-    if begin is not None and end is not None and begin > end:
-        raise ConfigError(f"--from {begin} lies after --to {end}")
+    begin, end = range_of(first, last)
     with progress_to(stderr_console(), quiet=quiet) as progress:
         made = backtests.evidence(settings, begin, end, progress)
     if not quiet:

@@ -13,9 +13,9 @@ from qgtm_jobs.cli_support import (
     HomeOption,
     JsonOption,
     ToOption,
-    day_of,
     emit,
     finish,
+    range_of,
     settings_from,
 )
 
@@ -48,7 +48,7 @@ def lookahead(
     from qgtm_jobs import lookahead as work
     from qgtm_jobs.render import progress_to, stderr_console
 
-    begin, end = day_of(first, "--from"), day_of(last, "--to")
+    begin, end = range_of(first, last)
     work.require_known(strategy_id)
     settings = settings_from(home, feed, archive)
     with progress_to(stderr_console(), quiet=as_json) as progress:

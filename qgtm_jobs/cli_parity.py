@@ -14,10 +14,10 @@ from qgtm_jobs.cli_support import (
     HomeOption,
     JsonOption,
     ToOption,
-    day_of,
     emit,
     finish,
     open_ledger,
+    range_of,
     require_book,
     require_home,
     settings_from,
@@ -55,7 +55,7 @@ def parity(
     require_home(settings)
     with open_ledger(settings) as (ledger, _):
         require_book(ledger, settings.book_name)
-        reports = _reports(settings, ledger, day_of(first, "--from"), day_of(last, "--to"))
+        reports = _reports(settings, ledger, *range_of(first, last))
     _show(reports, as_json=as_json)
 
 

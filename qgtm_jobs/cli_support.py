@@ -70,6 +70,14 @@ def day_of(text: str | None, option: str) -> dt.date | None:
         raise ConfigError(f"{option}: {text!r} is not a date; write it as 2024-06-28") from None
 
 
+def range_of(first: str | None, last: str | None) -> tuple[dt.date | None, dt.date | None]:
+    """The days of `--from` and `--to`, null where not given. Raises ConfigError when they are out of order."""
+    begin, end = day_of(first, "--from"), day_of(last, "--to")
+    if begin is not None and end is not None and begin > end:
+        raise ConfigError(f"--from {begin} lies after --to {end}")
+    return begin, end
+
+
 @contextmanager
 def open_ledger(settings: Settings) -> Iterator[tuple[PostgresLedger, Services]]:
     """Give the ledger in its newest form, starting the embedded servers if nobody runs them."""

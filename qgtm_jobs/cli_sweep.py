@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from qgtm_core.errors import ConfigError
 from qgtm_jobs.cli_support import (
     ArchiveOption,
     FeedOption,
@@ -14,8 +13,8 @@ from qgtm_jobs.cli_support import (
     HomeOption,
     JsonOption,
     ToOption,
-    day_of,
     emit,
+    range_of,
     settings_from,
 )
 
@@ -46,9 +45,7 @@ def sweep(
     from qgtm_jobs.render import progress_to, stderr_console
 
     settings, chosen = settings_from(home, feed, archive), sweeps.points_of(values or [])
-    begin, end = day_of(first, "--from"), day_of(last, "--to")
-    if begin is not None and end is not None and begin > end:
-        raise ConfigError(f"--from {begin} lies after --to {end}")
+    begin, end = range_of(first, last)
     with progress_to(stderr_console(), quiet=as_json) as progress:
         report = sweeps.sweep(settings, strategy_id, chosen, begin, end, progress)
     emit(report.document(), *report.shown(), as_json=as_json)

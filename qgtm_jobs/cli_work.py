@@ -21,14 +21,13 @@ from qgtm_jobs.cli_support import (
     HomeOption,
     JsonOption,
     ToOption,
-    day_of,
     emit,
     finish,
+    range_of,
     settings_from,
 )
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Iterable, Mapping
 
     from rich.console import RenderableType
@@ -87,7 +86,7 @@ def ingest(
     """Bring raw rows in for a range of sessions (default: all the feed has)."""
     from qgtm_jobs import operations
 
-    settings, (begin, end) = settings_from(home, feed, archive), _range(first, last)
+    settings, (begin, end) = settings_from(home, feed, archive), range_of(first, last)
     _perform(lambda progress: operations.ingest(settings, begin, end, progress), as_json=as_json)
 
 
@@ -109,7 +108,7 @@ def backfill(
         raise ConfigError(f"--group: {', '.join(unknown)} cannot be backfilled; choose from {', '.join(GROUPS)}")
     from qgtm_jobs import operations
 
-    settings, (begin, end) = settings_from(home, feed, archive), _range(first, last)
+    settings, (begin, end) = settings_from(home, feed, archive), range_of(first, last)
     _perform(lambda progress: operations.backfill(settings, groups, begin, end, progress), as_json=as_json)
 
 
@@ -125,7 +124,7 @@ def backtest(
     """Replay the very session code of live trading over history, with the same costs."""
     from qgtm_jobs import backtests
 
-    settings, (begin, end) = settings_from(home, feed, archive), _range(first, last)
+    settings, (begin, end) = settings_from(home, feed, archive), range_of(first, last)
     _perform(lambda progress: backtests.backtest(settings, begin, end, progress, out=out), as_json=as_json)
 
 
@@ -144,13 +143,6 @@ def flatten(
 
     settings = settings_from(home, feed, archive, as_of, book)
     _perform(lambda progress: operations.flatten(settings, reason, by, progress), as_json=as_json)
-
-
-def _range(first: str | None, last: str | None) -> tuple[dt.date | None, dt.date | None]:
-    begin, end = day_of(first, "--from"), day_of(last, "--to")
-    if begin is not None and end is not None and begin > end:
-        raise ConfigError(f"--from {begin} lies after --to {end}")
-    return begin, end
 
 
 def _perform(work: Callable[[ProgressCallback], Report], *, as_json: bool) -> None:

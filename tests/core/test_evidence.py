@@ -63,9 +63,9 @@ def record(returns: NDArray[np.float64], **changes: Any) -> dict[str, Any]:
 
 def test_the_rows_are_those_of_the_declared_tables() -> None:
     found = evidence(noise())
-    EVIDENCE_TABLE.require_valid(found.record)
-    VALIDATION_TABLE.require_valid(found.validation)
-    OUT_OF_SAMPLE_TABLE.require_valid(found.out_of_sample)
+    assert EVIDENCE_TABLE.require_valid(found.record).height == 1
+    assert VALIDATION_TABLE.require_valid(found.validation).height > 0
+    assert OUT_OF_SAMPLE_TABLE.require_valid(found.out_of_sample).height > 0
 
 
 def test_the_same_inputs_give_the_same_record_three_times() -> None:

@@ -28,6 +28,7 @@ SESSION = dt.date(2024, 6, 28)
 NOW = dt.datetime(2024, 6, 28, 19, 30, tzinfo=dt.UTC)
 COMMANDS = (
     *("run", "ingest", "backfill", "backtest", "flatten", "strategies", "status", "up", "doctor", "feeds", "parity"),
+    *("evidence", "sweep", "trials", "lookahead", "parity"),
     *("kill status", "kill raise", "kill request-reset", "kill approve", "audit verify", "audit search"),
 )
 
