@@ -171,7 +171,7 @@ def pages(entry: Entry, signals: pl.DataFrame) -> Iterable[RenderableType]:
     lines = [
         s.rationale,
         f"Formula: {s.formula}",
-        f"Trades {', '.join(s.symbols)} for {s.horizon_sessions} sessions; capacity {s.capacity}; source: {s.source}",
+        f"Trades {', '.join(s.symbols)} for {s.horizon}; capacity {s.capacity}; source: {s.source}",
         f"Exposures: {', '.join(s.exposures)}",
         *(f"Differs from {other}: {how}" for other, how in s.differs.items()),
         *([f"Reads the signals of {', '.join(s.consumes)}"] if s.consumes else []),

@@ -44,13 +44,13 @@ def render_markdown(strategies: Iterable[Strategy] | None = None) -> str:
     listed = list(REGISTRY.values() if strategies is None else strategies)
     rows = [
         f"| {s.number} | [`{s.id}`](#{s.id}) | {s.category} | {s.status.value} | {s.cadence.value} "
-        f"| {s.horizon_sessions} | {s.warmup} | {s.capacity} | {', '.join(s.symbols)} |"
+        f"| {s.horizon} | {s.warmup} | {s.capacity} | {', '.join(s.symbols)} |"
         for s in listed
     ]
     table = [
         "## All",
         "",
-        "| no. | id | category | status | computes | horizon (sessions) | warm-up (observations) | capacity | trades |",
+        "| no. | id | category | status | computes | horizon | warm-up (observations) | capacity | trades |",
         "|---|---|---|---|---|---|---|---|---|",
         *rows,
     ]
@@ -110,7 +110,7 @@ def describe(strategy: Strategy) -> dict[str, Any]:
         "sleeve": strategy.sleeve.value,
         "status": strategy.status.value,
         "cadence": strategy.cadence.value,
-        "horizon_sessions": strategy.horizon_sessions,
+        "horizon": strategy.horizon,
         "warmup_observations": strategy.warmup,
         "symbols": list(strategy.symbols),
         "capacity": strategy.capacity,

@@ -185,6 +185,12 @@ class Strategy:
         return CATEGORIES[self.category]
 
     @property
+    def horizon(self) -> str:
+        """How long a signal is meant for, in words: an intraday one counts bars of the day."""
+        unit = "bar" if self.cadence is Cadence.INTRADAY else "session"
+        return f"{self.horizon_sessions} {unit}{'' if self.horizon_sessions == 1 else 's'}"
+
+    @property
     def lookback(self) -> int:
         """Sessions before the first one asked for that `evaluate` needs in the feature tables."""
         return self.rule_lookback + CADENCE_LOOKBACK[self.cadence]
