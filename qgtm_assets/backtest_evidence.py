@@ -23,8 +23,8 @@ from qgtm_core.backtest.evidence.investigation import (
 )
 from qgtm_core.backtest.evidence.judgement import regimes_of
 from qgtm_core.backtest.evidence.record import Evidence, Stamps, Subject, Tried, evidence_of
-from qgtm_core.backtest.evidence.trial_record import PORTFOLIO, Evaluation
-from qgtm_core.schemas.results import METRICS_TABLE, STRATEGY_RETURNS_TABLE
+from qgtm_core.backtest.evidence.trial_record import Evaluation
+from qgtm_core.schemas.results import METRICS_TABLE, PORTFOLIO, STRATEGY_RETURNS_TABLE
 from qgtm_core.strategies.evaluate import evaluate_all
 from qgtm_core.strategies.registry import INTRADAY, REGISTRY
 from qgtm_core.strategies.spec import consumed

@@ -17,7 +17,7 @@ from qgtm_assets.backtest_config import BacktestConfig, chosen_strategies, costs
 from qgtm_assets.desk import CLUSTERS, panel
 from qgtm_core import calendar
 from qgtm_core.backtest.evidence.investigation import arrays_hash
-from qgtm_core.backtest.evidence.trial_record import PORTFOLIO, Evaluation, TrialRow
+from qgtm_core.backtest.evidence.trial_record import Evaluation, TrialRow
 from qgtm_core.backtest.evidence.trials import Trial
 from qgtm_core.backtest.research.returns import ResearchMarket, matrix, research_market
 from qgtm_core.backtest.research.run import run_research
@@ -26,7 +26,7 @@ from qgtm_core.backtest.shortfall import implementation_gap
 from qgtm_core.features.registry import FEATURES
 from qgtm_core.maths.validation import moments
 from qgtm_core.policy import Policy
-from qgtm_core.schemas.results import PORTFOLIO_TABLE
+from qgtm_core.schemas.results import PORTFOLIO, PORTFOLIO_TABLE
 from qgtm_core.strategies.evaluate import evaluate_all
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_core.view import MarketPanel

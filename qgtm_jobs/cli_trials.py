@@ -36,7 +36,7 @@ def trials(
 
     Sharpe ratios are annual, after costs, over the whole sample; the more sets were tried, the less the best means.
     """
-    from qgtm_core.backtest.evidence.trial_record import PORTFOLIO
+    from qgtm_core.schemas.results import PORTFOLIO
     from qgtm_core.strategies.registry import REGISTRY
     from qgtm_jobs import render
     from qgtm_resources.clients.ledger_trials import TrialLedger

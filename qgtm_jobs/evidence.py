@@ -12,13 +12,13 @@ import polars as pl
 
 from qgtm_core.backtest.evidence.gates import Verdict
 from qgtm_core.errors import ConfigError
-from qgtm_core.schemas.results import EVIDENCE_TABLE, METRICS_TABLE, VALIDATION_TABLE
+from qgtm_core.schemas.results import EVIDENCE_TABLE, METRICS_TABLE, PORTFOLIO, VALIDATION_TABLE
 from qgtm_jobs import render
 from qgtm_resources.clients.warehouse import Warehouse
 from qgtm_resources.pictures import HYPOTHETICAL
 from qgtm_resources.tearsheets import figures
 from qgtm_resources.tearsheets.league import BY, league
-from qgtm_resources.tearsheets.results import METHODS, PORTFOLIO, Record, newest_book, page_of
+from qgtm_resources.tearsheets.results import METHODS, Record, newest_book, page_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -14,9 +14,10 @@ import numpy as np
 import polars as pl
 
 from qgtm_core.backtest.evidence.judgement import ANNUAL
-from qgtm_core.backtest.evidence.trial_record import PORTFOLIO
+from qgtm_core.backtest.metrics import sharpe_standard_error
 from qgtm_core.errors import ConfigError
 from qgtm_core.maths.validation import expected_best_sharpe
+from qgtm_core.schemas.results import PORTFOLIO
 from qgtm_jobs.backtests import research, tested_range
 from qgtm_jobs.progress import Progress
 from qgtm_jobs.render import table
@@ -133,11 +134,15 @@ def sweep(
 
 def _table(rows: pl.DataFrame) -> pl.DataFrame:
     """Records of the ledger for people, best first."""
-    error = ((1.0 + pl.col("sharpe") ** 2 / 2.0) / pl.col("periods")).sqrt() * ANNUAL
-    return rows.sort("sharpe", descending=True, nulls_last=True).select(
+    known = rows.sort("sharpe", descending=True, nulls_last=True).with_columns(pl.col("sharpe") * ANNUAL)
+    error = [
+        None if sharpe is None else sharpe_standard_error(sharpe, periods)
+        for sharpe, periods in known.select("sharpe", "periods").iter_rows()
+    ]
+    return known.select(
         pl.when(pl.col("changed") == "").then(pl.lit("as registered")).otherwise("changed").alias("parameters"),
-        sharpe=pl.col("sharpe") * ANNUAL,
-        standard_error=error,
+        "sharpe",
+        pl.Series("standard_error", error, dtype=pl.Float64),
         sessions="periods",
         fault="fault",
     )

@@ -14,12 +14,13 @@ from qgtm_core.schemas.results import (
     EVIDENCE_TABLE,
     METRICS_TABLE,
     OUT_OF_SAMPLE_TABLE,
+    PORTFOLIO,
     PORTFOLIO_TABLE,
     STRATEGY_RETURNS_TABLE,
     VALIDATION_TABLE,
 )
 from qgtm_core.schemas.spec import Table
-from qgtm_resources.tearsheets.results import PORTFOLIO, Results
+from qgtm_resources.tearsheets.results import Results
 
 BOOK = "backtest-test"
 GOOD, BAD, SILENT = "xsmom", "tsmom", "sge_withdrawals"

@@ -92,8 +92,14 @@ def _sharpe(s: Sample) -> float | None:
     return s.mean / s.sd * math.sqrt(SESSIONS_A_YEAR) if s.sd > 0.0 else None
 
 
+def sharpe_standard_error(sharpe: float, sessions: int) -> float:
+    """Of an annual Sharpe ratio of that many independent returns (Lo 2002)."""
+    return math.sqrt((1.0 + sharpe**2 / SESSIONS_A_YEAR / 2.0) / sessions * SESSIONS_A_YEAR)
+
+
 def _sharpe_error(s: Sample) -> float | None:
-    return math.sqrt((1.0 + (s.mean / s.sd) ** 2 / 2.0) / s.sessions * SESSIONS_A_YEAR) if s.sd > 0.0 else None
+    sharpe = _sharpe(s)
+    return None if sharpe is None else sharpe_standard_error(sharpe, s.sessions)
 
 
 def _downside(s: Sample) -> float | None:

@@ -8,6 +8,8 @@ from qgtm_core.backtest.metrics import METRICS
 from qgtm_core.schemas.parity import PARITY_TABLE
 from qgtm_core.schemas.spec import Column, Table
 
+PORTFOLIO = "portfolio"  # stands where else a strategy id does
+
 _SESSION = Column(pl.Date, nullable=False)
 _TEXT = Column(pl.String, nullable=False)
 

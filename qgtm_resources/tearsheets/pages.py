@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from qgtm_core.backtest.evidence.gates import Verdict
+from qgtm_core.schemas.results import PORTFOLIO
 from qgtm_core.strategies.catalogue import describe
 from qgtm_core.strategies.registry import REGISTRY
 from qgtm_resources.pictures import HYPOTHETICAL, SOURCES
@@ -22,7 +23,7 @@ from qgtm_resources.tearsheets import figures
 from qgtm_resources.tearsheets.charts import charts_of, oos_from
 from qgtm_resources.tearsheets.league import league
 from qgtm_resources.tearsheets.months import NAMES, monthly
-from qgtm_resources.tearsheets.results import METHODS, NO_DATA, PORTFOLIO, Progress, Record, Results, records
+from qgtm_resources.tearsheets.results import METHODS, NO_DATA, Progress, Record, Results, records
 
 if TYPE_CHECKING:
     from jinja2 import Environment

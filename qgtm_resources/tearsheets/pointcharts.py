@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from qgtm_core.backtest.metrics import SESSIONS_A_YEAR
+from qgtm_core.backtest.metrics import sharpe_standard_error
 from qgtm_resources.tearsheets.results import Record
 from qgtm_resources.tearsheets.svg import Band, Chart, Floats, Key, Mark, Scale, Tick, line, scale_of, signed
 
@@ -17,19 +17,13 @@ MAX_LABELS = 8
 DODGE = 0.16  # of a slot: how far the two dots of a fold stand apart
 
 
-def standard_error(sharpe: float, sessions: int) -> float:
-    """Of an annual Sharpe ratio, independent returns (Lo 2002)."""
-    daily = sharpe / math.sqrt(SESSIONS_A_YEAR)
-    return math.sqrt((1.0 + daily**2 / 2.0) / sessions * SESSIONS_A_YEAR)
-
-
 def by_label(record: Record, method: str, title: str, note: str, *, samples: bool) -> Chart | None:
     """Sharpe ratio with its 95 % interval, one dot a label (a year, a regime)."""
     rows = record.method(method).filter(pl.col("sharpe").is_not_null() & (pl.col("sessions") > 1))
     if rows.is_empty():
         return None
     listed = list(rows.iter_rows(named=True))
-    errors = [NORMAL_95 * standard_error(r["sharpe"], r["sessions"]) for r in listed]
+    errors = [NORMAL_95 * sharpe_standard_error(r["sharpe"], r["sessions"]) for r in listed]
     sharpes = np.array([r["sharpe"] for r in listed])
     scale = scale_of(sharpes - errors, sharpes + errors)
     marks: list[Mark] = []

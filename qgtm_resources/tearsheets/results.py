@@ -13,12 +13,12 @@ from qgtm_core.backtest.evidence.gates import Verdict
 from qgtm_core.schemas.results import (
     METRICS_TABLE,
     OUT_OF_SAMPLE_TABLE,
+    PORTFOLIO,
     PORTFOLIO_TABLE,
     STRATEGY_RETURNS_TABLE,
     VALIDATION_TABLE,
 )
 
-PORTFOLIO = "portfolio"
 NO_DATA = Verdict.NO_DATA.value
 # values of VALIDATION_TABLE.method, in reading order
 METHODS: Mapping[str, str] = {

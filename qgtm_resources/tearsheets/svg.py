@@ -20,6 +20,7 @@ BOX_X, BOX_Y = 2000, 1000
 BUCKETS = 450  # a line keeps the lowest and the highest point of each
 HEIGHT_PX = 190
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+FLAT = 1e-12  # values closer than that are one value: below it ticks would drown in rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,8 @@ def scale_of(*values: Floats | Sequence[float], zero: bool = True, height: int =
     low, high = (float(every.min()), float(every.max())) if len(every) else (0.0, 1.0)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    room = (high - low) * 0.06 or 0.5 * max(abs(high), 1e-6)
+    spread = high - low
+    room = spread * 0.06 if spread > FLAT else 0.5 * max(abs(high), 1e-6)
     return Scale(low - room * (low != 0.0 or high == 0.0), high + room * (high != 0.0 or low == 0.0), height)
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from qgtm_core.schemas.results import EVIDENCE_TABLE, METRICS_TABLE, VALIDATION_TABLE
+from qgtm_core.schemas.results import EVIDENCE_TABLE, METRICS_TABLE, PORTFOLIO, VALIDATION_TABLE
 from qgtm_jobs import backtests, cli, render
 from qgtm_jobs.evidence import COLUMNS, SPARED, read_league
 from qgtm_jobs.reports import EvidenceRun
@@ -19,7 +19,7 @@ from qgtm_resources.clients.warehouse import Warehouse
 from qgtm_resources.pictures import HYPOTHETICAL
 from qgtm_resources.settings import load_settings
 from qgtm_resources.tearsheets.pages import write_tearsheets
-from qgtm_resources.tearsheets.results import PORTFOLIO, Results, sheet_folder
+from qgtm_resources.tearsheets.results import Results, sheet_folder
 from tests.evidence_rows import BAD, BOOK, FIRST, GOOD, SILENT, results
 
 OLDER = "backtest-older"

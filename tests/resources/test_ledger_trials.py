@@ -13,10 +13,11 @@ import pytest
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from qgtm_core.backtest.evidence.trial_record import PORTFOLIO, MemoryTrials, TrialRow
+from qgtm_core.backtest.evidence.trial_record import MemoryTrials, TrialRow
 from qgtm_core.backtest.evidence.trials import Trial
 from qgtm_core.errors import InvariantError, TransientError
 from qgtm_core.policy import PortfolioPolicy
+from qgtm_core.schemas.results import PORTFOLIO
 from qgtm_resources.clients.database import make_engine
 from qgtm_resources.clients.ledger import PostgresLedger
 from qgtm_resources.clients.ledger_trials import TrialLedger

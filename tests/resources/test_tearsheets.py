@@ -21,14 +21,14 @@ from hypothesis.extra import numpy as hnp
 
 from qgtm_core.backtest.evidence.gates import GATES
 from qgtm_core.backtest.evidence.judgement import Method
-from qgtm_core.schemas.results import EVIDENCE_TABLE, METRICS_TABLE
+from qgtm_core.schemas.results import EVIDENCE_TABLE, METRICS_TABLE, PORTFOLIO
 from qgtm_resources.pictures import HYPOTHETICAL
 from qgtm_resources.tearsheets import figures
 from qgtm_resources.tearsheets.charts import charts_of
 from qgtm_resources.tearsheets.league import league
 from qgtm_resources.tearsheets.months import monthly
 from qgtm_resources.tearsheets.pages import TEMPLATES, write_tearsheets
-from qgtm_resources.tearsheets.results import METHODS, PORTFOLIO, records
+from qgtm_resources.tearsheets.results import METHODS, records
 from qgtm_resources.tearsheets.svg import area, extremes, line, nice_step, scale_of
 from tests.evidence_rows import BAD, FIRST, GOOD, SILENT, results, sessions
 
@@ -318,6 +318,10 @@ def test_a_scale_holds_its_values_and_its_ticks_are_round_and_few(values, power)
     assert 2 <= len(places) <= 8
     assert all(0.0 <= place <= scale.height for place in places)
     assert all(above > below for above, below in pairwise(places))
+
+
+def test_values_too_close_to_tell_apart_still_have_a_scale():
+    assert len(scale_of([0.0, 5e-323]).ticks()) >= 2
 
 
 def test_steps_are_one_two_and_a_half_or_five_times_a_power_of_ten():

@@ -18,7 +18,6 @@ import polars as pl
 from qgtm_core.backtest.evidence.trials import Family, Trial
 from qgtm_core.errors import InvariantError
 
-PORTFOLIO = "portfolio"  # under which sweeps of portfolio policies are recorded; the parameters are the policy's fields
 Key = tuple[str, str, str, str, dt.date, dt.date]
 
 BEST_SCHEMA: Mapping[str, Any] = {

@@ -15,6 +15,7 @@ from enum import StrEnum, unique
 import numpy as np
 from numpy.typing import NDArray
 
+from qgtm_core.backtest.metrics import SESSIONS_A_YEAR
 from qgtm_core.errors import DataError
 from qgtm_core.maths import rolling_arrays as rolling
 from qgtm_core.maths.allocation import inverse_volatility
@@ -23,7 +24,6 @@ from qgtm_core.maths.threads import each
 
 FloatArray = NDArray[np.float64]
 
-SESSIONS_A_YEAR = 252
 TIE = 1e-12  # of the slow average: averages closer than that are equal but for rounding
 WIDEST_Z = 2.0  # standard deviations at which mean reversion is fully invested
 

@@ -16,10 +16,8 @@ from qgtm_core.backtest.research.returns import Account, ResearchMarket, account
 from qgtm_core.backtest.research.yardsticks import Yardstick, yardsticks
 from qgtm_core.errors import InvariantError
 from qgtm_core.maths.costs import BP
-from qgtm_core.schemas.results import METRICS_TABLE, STRATEGY_RETURNS_TABLE
+from qgtm_core.schemas.results import METRICS_TABLE, PORTFOLIO, STRATEGY_RETURNS_TABLE
 from qgtm_core.view import Array
-
-PORTFOLIO = "portfolio"
 
 
 @dataclass(frozen=True, slots=True)
